@@ -27,7 +27,9 @@ fn parse(prefix: &'static str, text: &str) -> Result<Uuid, IdError> {
         .and_then(|rest| rest.strip_prefix('_'))
         .ok_or_else(|| error.clone())?;
     let canonical = digits.len() == HEX_DIGITS
-        && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        && digits
+            .bytes()
+            .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
     if !canonical {
         return Err(error);
     }

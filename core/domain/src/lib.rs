@@ -1,7 +1,30 @@
-//! Souk's commerce domain: ids, money, orders, events.
+//! Souk's commerce domain: ids, money, orders, events, and what identifies a request.
 //!
 //! Pure: no clock, randomness, environment, or input and output. `now` and fresh ids are arguments.
 
+mod event;
+mod idempotency;
 mod ids;
+mod lane;
+mod money;
+mod order;
+mod principal;
+mod timestamp;
 
+pub use event::{
+    EVENT_BYTES_MAX, Event, EventData, EventError, OrderCancelledV1, OrderLineV1, OrderPlacedV1,
+};
+pub use idempotency::{
+    FingerprintError, IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_KEY_TTL_HOURS, IdempotencyKey,
+    IdempotencyKeyError, RequestFingerprint,
+};
 pub use ids::{ApiKeyId, EventId, IdError, OrderId, RequestId, TenantId};
+pub use lane::{LANES, lane_of};
+pub use money::{Currency, Money, MoneyError};
+pub use order::{
+    CUSTOMER_REFERENCE_CHARS_MAX, CustomerReference, ORDER_LINES_MAX, Order, OrderError, OrderLine,
+    OrderRecord, OrderRequest, OrderStatus, QUANTITY_MAX, Quantity, RequestedLine, SKU_BYTES_MAX,
+    Sku, Transition,
+};
+pub use principal::{PRINCIPAL_BYTES_MAX, Principal, PrincipalError};
+pub use timestamp::{Timestamp, TimestampError};
