@@ -84,6 +84,10 @@ pub struct SigningKey {
 
 impl SigningKey {
     /// Takes an id of `[A-Za-z0-9_-]{1,64}` and a secret of 32 to 128 bytes.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "the secret moves in, so that the caller keeps no copy of it"
+    )]
     pub fn new(id: impl Into<String>, secret: Vec<u8>) -> Result<Self, KeyError> {
         let id = id.into();
         let accepted = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
@@ -498,10 +502,10 @@ fn dictionary(
     parts: &MessageParts<'_>,
     header: &'static str,
 ) -> Result<Dictionary, SignatureError> {
-    let value = component_value(parts, header).map_err(|error| match error {
-        ComponentError::Missing(_) => SignatureError::Missing(header),
-        other => SignatureError::Component(other),
-    })?;
+    if occurrences(parts, header).next().is_none() {
+        return Err(SignatureError::Missing(header));
+    }
+    let value = component_value(parts, header)?;
     Dictionary::parse(&value).map_err(|source| SignatureError::Field { header, source })
 }
 

@@ -327,10 +327,10 @@ impl<'a> Parser<'a> {
 
     fn date(&mut self) -> Result<i64, FieldError> {
         self.next();
-        match self.number()? {
-            BareItem::Integer(unix_s) => Ok(unix_s),
-            _ => Err(FieldError("a date is not a whole number")),
+        if let BareItem::Integer(unix_s) = self.number()? {
+            return Ok(unix_s);
         }
+        Err(FieldError("a date is not a whole number"))
     }
 
     fn number(&mut self) -> Result<BareItem, FieldError> {
