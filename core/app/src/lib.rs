@@ -1,1 +1,26 @@
-//! Souk.
+//! Use cases, a file a verb. This crate owns the transaction and the ports.
+
+mod cancel_order;
+mod context;
+mod error;
+mod get_order;
+mod once;
+mod place_order;
+mod ports;
+mod project_order;
+mod record_event;
+mod relay_outbox;
+mod seed_tenant;
+
+pub use cancel_order::cancel_order;
+pub use context::{Caller, Tools};
+pub use error::{AppError, KeyReuse};
+pub use get_order::get_order;
+pub use once::{Answer, Once};
+pub use place_order::place_order;
+pub use ports::{Clock, EventPublisher, IdGenerator, OutgoingEvent, PublishError};
+pub use project_order::{Projection, ProjectionError, project_order};
+pub use relay_outbox::{RelayReport, RelaySettings, relay_outbox};
+pub use seed_tenant::{SkuSeed, seed_tenant};
+pub use souk_postgres::idempotency::StoredResponse;
+pub use souk_postgres::{Database, DatabaseError, admin};

@@ -21,6 +21,9 @@ pub struct TimestampError;
 const NANOS_PER_MICRO: u32 = 1_000;
 
 impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const UNIX_EPOCH: Self = Self(OffsetDateTime::UNIX_EPOCH);
+
     /// Converts to UTC and cuts off what is finer than a microsecond.
     pub fn new(at: OffsetDateTime) -> Result<Self, TimestampError> {
         let utc = at.checked_to_offset(UtcOffset::UTC).ok_or(TimestampError)?;

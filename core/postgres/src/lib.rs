@@ -1,1 +1,25 @@
-//! Souk.
+//! Postgres: the only crate with SQL.
+//!
+//! Queries are grouped by the aggregate they serve and run in a [`TenantTx`], which carries its
+//! tenant and has told the database about it: row level security then hides every other tenant's
+//! rows, even from a query that forgets to ask for its own.
+
+pub mod admin;
+pub mod catalog;
+mod database;
+mod error;
+pub mod idempotency;
+pub mod inbox;
+pub mod order_summaries;
+pub mod orders;
+pub mod outbox;
+pub mod stock;
+
+pub use database::{
+    Database, IDLE_IN_TRANSACTION_TIMEOUT_MS, LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, TenantTx,
+};
+pub use error::DatabaseError;
+
+/// The schema's history, compiled in. Each migration keeps the code before it working: expand,
+/// migrate, contract.
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");

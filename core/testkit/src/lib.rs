@@ -1,1 +1,14 @@
-//! Souk.
+//! For tests only: a database per test, a fixed clock, ids, and builders.
+
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "test support: a broken precondition ends the test"
+)]
+
+mod database;
+mod fixtures;
+
+pub use database::{SERVER_URL_VARIABLE, TestDatabase};
+pub use fixtures::{FixedClock, RandomIds, TestTenant, caller, order_request};

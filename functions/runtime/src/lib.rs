@@ -1,1 +1,15 @@
-//! Souk.
+//! What every function shares.
+//!
+//! A function's `main` reads its configuration through [`config::Lookup`], starts [`telemetry`],
+//! builds its clients once, and hands events to a handler that parses, calls a use case, and answers.
+
+pub mod adapters;
+pub mod batch;
+pub mod config;
+pub mod doorbell;
+pub mod edge_signature;
+pub mod problem;
+pub mod request;
+pub mod telemetry;
+
+pub use souk_policy::{identity, signature};

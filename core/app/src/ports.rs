@@ -1,0 +1,46 @@
+//! The borders to what is not ours: time, identity, the queue.
+
+use core::future::Future;
+use souk_domain::{EventId, Timestamp};
+use uuid::Uuid;
+
+/// Tells the time. Read once a request.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// Makes identities.
+pub trait IdGenerator: Send + Sync {
+    /// A UUID version 7 (RFC 9562, section 5.7) of the instant `now`, never given before.
+    fn uuid_v7(&self, now: Timestamp) -> Uuid;
+}
+
+/// An event on its way to a queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutgoingEvent {
+    /// Deduplicates deliveries.
+    pub event_id: EventId,
+    /// Messages of one group are delivered in order: the aggregate's id.
+    pub group: String,
+    /// Such as `order.placed.v1`.
+    pub event_type: String,
+    /// The event's JSON text.
+    pub body: String,
+}
+
+/// Why the queue has not taken an event, in words for an operator.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct PublishError(pub String);
+
+/// Puts events into a queue that keeps the order within a group.
+pub trait EventPublisher: Send + Sync {
+    /// Sends a batch that fits the queue's limits. Answers for each event, in the batch's order,
+    /// whether the queue has taken it; where that is not known, it says no, and the event is sent
+    /// again. Bounded in time by the implementation.
+    fn publish(
+        &self,
+        batch: &[OutgoingEvent],
+    ) -> impl Future<Output = Vec<Result<(), PublishError>>> + Send;
+}

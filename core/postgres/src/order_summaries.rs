@@ -1,0 +1,60 @@
+//! The read model of orders: one row an order, filled from events alone.
+
+use crate::orders::to_column;
+use crate::{DatabaseError, TenantTx};
+use souk_domain::{OrderCancelledV1, OrderPlacedV1};
+
+/// Enters an order's first event. Returns false when the order is there already.
+pub async fn insert_placed(
+    tx: &mut TenantTx,
+    sequence: u64,
+    placed: &OrderPlacedV1,
+) -> Result<bool, DatabaseError> {
+    let tenant = tx.tenant().as_uuid();
+    let units: i64 = placed
+        .lines
+        .iter()
+        .map(|line| i64::from(line.quantity))
+        .sum();
+    let inserted = sqlx::query!(
+        "INSERT INTO souk.order_summaries (tenant_id, order_id, status, currency, total_minor, \
+             line_count, unit_count, customer_reference, placed_at, last_sequence, events_applied) \
+         VALUES ($1, $2, 'placed', $3, $4, $5, $6, $7, $8, $9, 1) \
+         ON CONFLICT ON CONSTRAINT order_summaries_pkey DO NOTHING",
+        tenant,
+        placed.order_id.as_uuid(),
+        placed.currency.code(),
+        placed.total.amount_minor(),
+        to_column::<i32>(placed.lines.len(), "a line count")?,
+        units,
+        placed.customer_reference.as_deref(),
+        placed.placed_at.as_offset_date_time(),
+        to_column::<i64>(sequence, "a sequence")?,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(inserted.rows_affected() == 1)
+}
+
+/// Applies a cancellation to the summary that stands at the sequence before it. Returns false when
+/// there is none: the event came too early, or was applied already.
+pub async fn apply_cancelled(
+    tx: &mut TenantTx,
+    sequence: u64,
+    cancelled: &OrderCancelledV1,
+) -> Result<bool, DatabaseError> {
+    let tenant = tx.tenant().as_uuid();
+    let updated = sqlx::query!(
+        "UPDATE souk.order_summaries \
+         SET status = 'cancelled', cancelled_at = $3, last_sequence = $4::bigint, \
+             events_applied = events_applied + 1 \
+         WHERE tenant_id = $1 AND order_id = $2 AND last_sequence = $4::bigint - 1",
+        tenant,
+        cancelled.order_id.as_uuid(),
+        cancelled.cancelled_at.as_offset_date_time(),
+        to_column::<i64>(sequence, "a sequence")?,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(updated.rows_affected() == 1)
+}

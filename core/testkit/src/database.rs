@@ -1,0 +1,185 @@
+//! A database per test, copied from a template that has the schema.
+
+use souk_postgres::{Database, DatabaseError, MIGRATOR};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use std::fmt::Write as _;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// The environment variable with the URL of a test server, by a superuser. `script/test` sets it;
+/// `cargo xtask postgres -- COMMAND` runs a command with a throw-away server in it.
+pub const SERVER_URL_VARIABLE: &str = "SOUK_TEST_POSTGRES_URL";
+
+/// Serialises the making of the template among test processes.
+const TEMPLATE_LOCK: i64 = 0x536f_756b;
+/// Connections of one role in one test, at most.
+const CONNECTIONS_MAX: u32 = 24;
+
+/// A database that one test owns, with the schema and nothing in it.
+#[derive(Debug)]
+pub struct TestDatabase {
+    server: PgConnectOptions,
+    server_url: String,
+    name: String,
+    superuser: PgPool,
+}
+
+impl TestDatabase {
+    /// Makes one.
+    ///
+    /// # Panics
+    /// When there is no server; the message says how to get one.
+    pub async fn create() -> Self {
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "tests get their server from the environment"
+        )]
+        let server_url = std::env::var(SERVER_URL_VARIABLE).unwrap_or_else(|_| {
+            panic!(
+                "{SERVER_URL_VARIABLE} is not set: run script/test, or cargo xtask postgres -- …"
+            )
+        });
+        let server = PgConnectOptions::from_str(&server_url).expect("the server's URL is valid");
+        let template = ensure_template(&server)
+            .await
+            .expect("the template can be made");
+        let name = format!("souk_test_{}", Uuid::now_v7().simple());
+        let mut admin = PgConnection::connect_with(&server)
+            .await
+            .expect("the server answers");
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "CREATE DATABASE {name} TEMPLATE {template}"
+        )))
+        .execute(&mut admin)
+        .await
+        .expect("the template can be copied");
+        admin.close().await.expect("the connection closes");
+        let superuser = PgPoolOptions::new()
+            .max_connections(4)
+            .connect_lazy_with(server.clone().database(&name));
+        Self {
+            server,
+            server_url,
+            name,
+            superuser,
+        }
+    }
+
+    /// The database as the functions see it: role `souk_app`.
+    pub fn app(&self) -> Database {
+        self.by_role("souk_app", CONNECTIONS_MAX)
+    }
+
+    /// The database as the relay sees it: role `souk_relay`.
+    pub fn relay(&self) -> Database {
+        self.by_role("souk_relay", CONNECTIONS_MAX)
+    }
+
+    /// The database by `role`, with its own pool.
+    pub fn by_role(&self, role: &str, connections_max: u32) -> Database {
+        Database::connect_lazily(&self.url_by_role(role), connections_max)
+            .expect("the URL is valid")
+    }
+
+    /// A URL that logs in and becomes `role` at once: row level security then applies as it does to
+    /// the role itself.
+    pub fn url_by_role(&self, role: &str) -> String {
+        let mut url = self.url();
+        write!(
+            url,
+            "{}options=-c%20role%3D{role}",
+            if url.contains('?') { '&' } else { '?' }
+        )
+        .expect("writing to a string succeeds");
+        url
+    }
+
+    /// A URL of this database, by the superuser.
+    pub fn url(&self) -> String {
+        let (before_query, query) = match self.server_url.split_once('?') {
+            Some((before, query)) => (before, format!("?{query}")),
+            None => (self.server_url.as_str(), String::new()),
+        };
+        let server = before_query
+            .rsplit_once('/')
+            .map_or(before_query, |(server, _)| server);
+        format!("{server}/{}{query}", self.name)
+    }
+
+    /// The database by the superuser, whom row level security does not bind.
+    pub fn superuser(&self) -> Database {
+        Database::connect_lazily(&self.url(), 4).expect("the URL is valid")
+    }
+
+    /// A pool by the superuser, for statements that no crate has.
+    pub const fn pool(&self) -> &PgPool {
+        &self.superuser
+    }
+
+    /// The single number that `sql` asks for, by the superuser.
+    pub async fn number(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql)
+            .fetch_one(&self.superuser)
+            .await
+            .expect("the query runs")
+    }
+
+    /// Runs `sql`, one or more statements, by the superuser.
+    pub async fn execute(&self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&self.superuser)
+            .await
+            .expect("the statement runs");
+    }
+
+    /// Options to connect to the server's own database, by the superuser.
+    pub const fn server(&self) -> &PgConnectOptions {
+        &self.server
+    }
+}
+
+/// Makes the template once per state of the migrations and server.
+async fn ensure_template(server: &PgConnectOptions) -> Result<String, DatabaseError> {
+    let mut checksum = String::new();
+    for migration in MIGRATOR.iter() {
+        for byte in migration.checksum.iter().take(4) {
+            write!(checksum, "{byte:02x}").expect("writing to a string succeeds");
+        }
+    }
+    let name = format!("souk_template_{checksum}");
+    let mut admin = PgConnection::connect_with(server).await?;
+    sqlx::query("SELECT pg_advisory_lock($1)")
+        .bind(TEMPLATE_LOCK)
+        .execute(&mut admin)
+        .await?;
+    let ready: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = $1 AND datistemplate)",
+    )
+    .bind(&name)
+    .fetch_one(&mut admin)
+    .await?;
+    if !ready {
+        // A leftover without the template mark was not finished.
+        sqlx::raw_sql(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {name}")))
+            .execute(&mut admin)
+            .await?;
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+            .execute(&mut admin)
+            .await?;
+        let mut schema = PgConnection::connect_with(&server.clone().database(&name)).await?;
+        MIGRATOR
+            .run(&mut schema)
+            .await
+            .map_err(DatabaseError::Migration)?;
+        schema.close().await?;
+        sqlx::raw_sql(AssertSqlSafe(format!(
+            "ALTER DATABASE {name} IS_TEMPLATE true"
+        )))
+        .execute(&mut admin)
+        .await?;
+    }
+    // Ends the session, and with it the lock.
+    admin.close().await?;
+    Ok(name)
+}

@@ -1,0 +1,117 @@
+//! Tenants, callers and orders for tests.
+
+use crate::TestDatabase;
+use souk_app::{Caller, Clock, IdGenerator, SkuSeed, Tools, seed_tenant};
+use souk_domain::{
+    Currency, Money, OrderRequest, Principal, Quantity, RequestId, RequestedLine, TenantId,
+    Timestamp,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use uuid::Uuid;
+
+/// A clock that stands until it is told to move.
+#[derive(Debug)]
+pub struct FixedClock(AtomicI64);
+
+impl FixedClock {
+    /// Stands at 2026-11-21T08:00:00Z.
+    pub const fn new() -> Self {
+        Self(AtomicI64::new(1_795_248_000_000))
+    }
+
+    /// Moves by `ms` milliseconds.
+    pub fn advance_ms(&self, ms: i64) {
+        self.0.fetch_add(ms, Ordering::SeqCst);
+    }
+}
+
+impl Default for FixedClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_ms(self.0.load(Ordering::SeqCst)).expect("the year is in range")
+    }
+}
+
+/// Ids as in production.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct RandomIds;
+
+impl IdGenerator for RandomIds {
+    fn uuid_v7(&self, _now: Timestamp) -> Uuid {
+        Uuid::now_v7()
+    }
+}
+
+/// A tenant with a catalog in euro, and the tools to act for it.
+#[derive(Debug)]
+pub struct TestTenant {
+    /// Its id.
+    pub id: TenantId,
+    /// Tools over the app's role.
+    pub tools: Tools,
+    /// The clock in `tools`.
+    pub clock: Arc<FixedClock>,
+}
+
+impl TestTenant {
+    /// Enters a new tenant that sells `skus`: code, price of a unit in cents, units in stock.
+    pub async fn create(db: &TestDatabase, skus: &[(&str, i64, u32)]) -> Self {
+        let id = TenantId::from_uuid(Uuid::now_v7());
+        let euro: Currency = "EUR".parse().expect("EUR is a currency");
+        let seeds: Vec<SkuSeed> = skus
+            .iter()
+            .map(|(sku, cents, units)| SkuSeed {
+                sku: sku.parse().expect("a valid sku"),
+                title: (*sku).to_owned(),
+                unit_price: Money::new(*cents, euro),
+                units: *units,
+            })
+            .collect();
+        let clock = Arc::new(FixedClock::new());
+        seed_tenant(&db.superuser(), id, "Test tenant", &seeds, clock.now())
+            .await
+            .expect("the tenant can be entered");
+        let tools = Tools {
+            db: db.app(),
+            clock: clock.clone(),
+            ids: Arc::new(RandomIds),
+        };
+        Self { id, tools, clock }
+    }
+
+    /// Someone who acts for this tenant.
+    pub fn caller(&self) -> Caller {
+        caller(self.id)
+    }
+}
+
+/// Someone who acts for `tenant`; the same principal each time.
+pub fn caller(tenant: TenantId) -> Caller {
+    Caller {
+        tenant,
+        principal: "key_00000000000000000000000000000001"
+            .parse::<Principal>()
+            .expect("a valid principal"),
+        request_id: RequestId::from_uuid(Uuid::now_v7()),
+        traceparent: None,
+    }
+}
+
+/// A request in euro for `lines`: sku and quantity.
+pub fn order_request(lines: &[(&str, u32)]) -> OrderRequest {
+    let lines = lines
+        .iter()
+        .map(|(sku, quantity)| RequestedLine {
+            sku: sku.parse().expect("a valid sku"),
+            quantity: Quantity::new(*quantity).expect("a valid quantity"),
+        })
+        .collect();
+    OrderRequest::new("EUR".parse().expect("EUR is a currency"), lines, None)
+        .expect("a valid request")
+}

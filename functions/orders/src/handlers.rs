@@ -1,0 +1,141 @@
+//! Handlers: parse, call the use case, answer.
+
+use crate::OrdersState;
+use crate::representation::{CreateOrder, order_response};
+use axum::Extension;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Method, StatusCode, Uri};
+use souk_app::{Answer, StoredResponse, cancel_order, get_order, place_order};
+use souk_domain::OrderId;
+use souk_runtime::edge_signature::EdgeCaller;
+use souk_runtime::problem::Problem;
+use souk_runtime::request::{idempotency_key, json_body, once};
+
+const WRITE: &str = "orders:write";
+const READ: &str = "orders:read";
+
+static REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+static KEY_EXPIRES: HeaderName = HeaderName::from_static("idempotency-key-expires");
+
+/// `POST /v1/orders`: 201 with the order; the same again for the same key.
+pub(crate) async fn create(
+    State(state): State<OrdersState>,
+    Extension(edge): Extension<EdgeCaller>,
+    (method, uri): (Method, Uri),
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    edge.require_scope(WRITE)?;
+    let key = idempotency_key(&headers)?;
+    let body = json_body::<CreateOrder>(&headers, &body)?;
+    let once = once(
+        key,
+        "POST /v1/orders",
+        &method,
+        uri.path(),
+        Some(&body.json),
+    )?;
+    let request = body.value.validate()?;
+    let respond = |order: &_| order_response(201, order);
+    let answer = place_order(&state.tools, &edge.caller, &once, request, respond).await?;
+    Ok(answered(&state, answer).await)
+}
+
+/// `GET /v1/orders/{id}`: 200 with the order.
+pub(crate) async fn read(
+    State(state): State<OrdersState>,
+    Extension(edge): Extension<EdgeCaller>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    edge.require_scope(READ)?;
+    let order = get_order(&state.tools, &edge.caller, order_id(&id)?).await?;
+    Ok(to_http(order_response(200, &order)))
+}
+
+/// `POST /v1/orders/{id}/cancel`: 200 with the cancelled order; the same again for the same key.
+pub(crate) async fn cancel(
+    State(state): State<OrdersState>,
+    Extension(edge): Extension<EdgeCaller>,
+    Path(id): Path<String>,
+    (method, uri): (Method, Uri),
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    edge.require_scope(WRITE)?;
+    let key = idempotency_key(&headers)?;
+    let id = order_id(&id)?;
+    let once = once(
+        key,
+        "POST /v1/orders/{id}/cancel",
+        &method,
+        uri.path(),
+        None,
+    )?;
+    let respond = |order: &_| order_response(200, order);
+    let answer = cancel_order(&state.tools, &edge.caller, &once, id, respond).await?;
+    Ok(answered(&state, answer).await)
+}
+
+/// `GET /healthz`: 204 when the database answers, 503 otherwise.
+pub(crate) async fn healthz(State(state): State<OrdersState>) -> Result<StatusCode, Problem> {
+    state.tools.db.ping().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub(crate) async fn no_such_route() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "route_not_found",
+        "No such route",
+        "see the API's description",
+    )
+}
+
+pub(crate) async fn method_not_allowed() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "Not with this method",
+        "the route has other methods; see the Allow header",
+    )
+}
+
+/// An id that cannot be one names nothing: 404, as for an order of someone else.
+fn order_id(text: &str) -> Result<OrderId, Problem> {
+    text.parse()
+        .map_err(|_| souk_app::AppError::OrderNotFound.into())
+}
+
+/// Answers a command: rings for its event when it had an effect, and tells a replay apart.
+async fn answered(state: &OrdersState, answer: Answer) -> Response {
+    if !answer.replayed
+        && let Some(doorbell) = &state.doorbell
+    {
+        doorbell.ring().await;
+    }
+    let mut response = to_http(answer.response);
+    let headers = response.headers_mut();
+    if answer.replayed {
+        headers.insert(REPLAYED.clone(), HeaderValue::from_static("true"));
+    }
+    if let Ok(expires) = HeaderValue::from_str(&answer.expires_at.to_string()) {
+        headers.insert(KEY_EXPIRES.clone(), expires);
+    }
+    response
+}
+
+fn to_http(stored: StoredResponse) -> Response {
+    let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, stored.body).into_response();
+    for (name, value) in stored.headers {
+        let header = HeaderName::try_from(name)
+            .ok()
+            .zip(HeaderValue::try_from(value).ok());
+        if let Some((name, value)) = header {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    response
+}

@@ -1,0 +1,82 @@
+//! Time and identity from the machine, the database and AWS clients from the configuration.
+
+use crate::config::{
+    ConfigError, DATABASE_POOL_MAX, DATABASE_POOL_MAX_DEFAULT, DATABASE_URL, Lookup,
+};
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+use core::time::Duration;
+use souk_app::{Clock, Database, IdGenerator, Tools};
+use souk_domain::Timestamp;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        // The machine's year is in range, unless its clock is broken: then 1970 is as good as any,
+        // and signatures fail on it.
+        Timestamp::new(OffsetDateTime::now_utc()).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+}
+
+/// UUIDs of version 7 from the operating system's randomness.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemIds;
+
+impl IdGenerator for SystemIds {
+    fn uuid_v7(&self, _now: Timestamp) -> Uuid {
+        // Monotonic within the process, which `now` alone is not.
+        Uuid::now_v7()
+    }
+}
+
+/// The database of the configuration. Does not connect yet.
+pub fn database(lookup: &Lookup<'_>) -> Result<Database, ConfigError> {
+    let url = lookup.required(DATABASE_URL)?;
+    let connections_max = lookup.parsed_or(DATABASE_POOL_MAX, DATABASE_POOL_MAX_DEFAULT)?;
+    Database::connect_lazily(&url, connections_max).map_err(|_| ConfigError::Invalid {
+        variable: DATABASE_URL,
+        reason: "a postgres:// URL is wanted".to_owned(),
+    })
+}
+
+/// The tools of the use cases, over the machine's clock and the configured database.
+pub fn tools(lookup: &Lookup<'_>) -> Result<Tools, ConfigError> {
+    Ok(Tools {
+        db: database(lookup)?,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+    })
+}
+
+/// Bounds on calls to AWS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AwsBounds {
+    /// One attempt.
+    pub attempt_timeout: Duration,
+    /// All attempts together.
+    pub operation_timeout: Duration,
+    /// Attempts, the first one included; between them the SDK waits exponentially, with jitter.
+    pub attempts_max: u32,
+}
+
+/// AWS configuration from the environment, with `bounds`.
+pub async fn aws_config(bounds: AwsBounds) -> SdkConfig {
+    aws_config::defaults(BehaviorVersion::latest())
+        .retry_config(RetryConfig::standard().with_max_attempts(bounds.attempts_max))
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(Duration::from_secs(1))
+                .operation_attempt_timeout(bounds.attempt_timeout)
+                .operation_timeout(bounds.operation_timeout)
+                .build(),
+        )
+        .load()
+        .await
+}

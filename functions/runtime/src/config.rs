@@ -1,0 +1,172 @@
+//! Configuration: read once, through a lookup that tests replace, into types.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use core::fmt;
+use core::str::FromStr;
+use souk_policy::signature::{KeyRing, SigningKey};
+use std::collections::BTreeMap;
+
+/// The URL of the database, by the function's own role.
+pub const DATABASE_URL: &str = "SOUK_DATABASE_URL";
+/// Connections in the pool, at most.
+pub const DATABASE_POOL_MAX: &str = "SOUK_DATABASE_POOL_MAX";
+/// Filter of log lines, in the syntax of `tracing_subscriber::EnvFilter`.
+pub const LOG: &str = "SOUK_LOG";
+/// The keys with which the edge signs: a JSON object of key id to base64, one or two entries.
+pub const EDGE_KEYS: &str = "SOUK_EDGE_KEYS";
+/// The queue that wakes the outbox relay.
+pub const DOORBELL_QUEUE_URL: &str = "SOUK_DOORBELL_QUEUE_URL";
+/// The FIFO queue of the read-model consumer.
+pub const READ_MODELS_QUEUE_URL: &str = "SOUK_READ_MODELS_QUEUE_URL";
+/// Password to give to the role `souk_app`.
+pub const APP_ROLE_PASSWORD: &str = "SOUK_APP_ROLE_PASSWORD";
+/// Password to give to the role `souk_relay`.
+pub const RELAY_ROLE_PASSWORD: &str = "SOUK_RELAY_ROLE_PASSWORD";
+
+/// Connections of a function that handles one request at a time: one to work with, one to spare
+/// while a cut one is being replaced.
+pub const DATABASE_POOL_MAX_DEFAULT: u32 = 2;
+
+/// What is wrong with the configuration. Never shows a value, since values may be secrets.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// A variable that is needed is not set.
+    #[error("{0} is not set")]
+    Missing(&'static str),
+    /// A variable's value is not what it should be.
+    #[error("{variable} is not valid: {reason}")]
+    Invalid {
+        /// The variable.
+        variable: &'static str,
+        /// What it should be.
+        reason: String,
+    },
+}
+
+/// Where configuration comes from.
+pub struct Lookup<'a>(&'a dyn Fn(&str) -> Option<String>);
+
+impl fmt::Debug for Lookup<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Lookup")
+    }
+}
+
+impl<'a> Lookup<'a> {
+    /// Reads through `lookup`, a function of a variable's name.
+    pub const fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
+        Self(lookup)
+    }
+
+    /// Reads the process's environment: the one place where Souk does.
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "the one reader of the environment"
+    )]
+    pub fn environment() -> Lookup<'static> {
+        Lookup(&|name| std::env::var(name).ok())
+    }
+
+    /// The variable's value; an empty one counts as absent.
+    pub fn optional(&self, variable: &'static str) -> Option<String> {
+        (self.0)(variable).filter(|value| !value.is_empty())
+    }
+
+    /// The variable's value.
+    pub fn required(&self, variable: &'static str) -> Result<String, ConfigError> {
+        self.optional(variable)
+            .ok_or(ConfigError::Missing(variable))
+    }
+
+    /// The variable's value as a `T`, or `default` when it is absent.
+    pub fn parsed_or<T: FromStr>(
+        &self,
+        variable: &'static str,
+        default: T,
+    ) -> Result<T, ConfigError>
+    where
+        T::Err: fmt::Display,
+    {
+        self.optional(variable).map_or(Ok(default), |value| {
+            value.parse().map_err(|e: T::Err| ConfigError::Invalid {
+                variable,
+                reason: e.to_string(),
+            })
+        })
+    }
+
+    /// The keys that the edge may sign with.
+    pub fn edge_keys(&self) -> Result<KeyRing, ConfigError> {
+        let invalid = |reason: String| ConfigError::Invalid {
+            variable: EDGE_KEYS,
+            reason,
+        };
+        let entries: BTreeMap<String, String> = serde_json::from_str(&self.required(EDGE_KEYS)?)
+            .map_err(|_| invalid("a JSON object of key id to base64 is wanted".to_owned()))?;
+        let keys = entries
+            .into_iter()
+            .map(|(id, secret)| {
+                let secret = BASE64
+                    .decode(secret)
+                    .map_err(|_| invalid(format!("the key {id:?} is not base64")))?;
+                SigningKey::new(id, secret).map_err(|e| invalid(e.to_string()))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        KeyRing::new(keys).map_err(|e| invalid(e.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lookup_in(name: &str, value: &str) -> impl Fn(&str) -> Option<String> {
+        let (name, value) = (name.to_owned(), value.to_owned());
+        move |asked| (asked == name).then(|| value.clone())
+    }
+
+    #[test]
+    fn an_absent_or_empty_variable_is_named() {
+        let nothing = |_: &str| None;
+        assert_eq!(
+            Lookup::new(&nothing).required(DATABASE_URL),
+            Err(ConfigError::Missing(DATABASE_URL))
+        );
+        let empty = lookup_in(DATABASE_URL, "");
+        assert_eq!(
+            Lookup::new(&empty).required(DATABASE_URL),
+            Err(ConfigError::Missing(DATABASE_URL))
+        );
+    }
+
+    #[test]
+    fn a_wrong_number_is_an_error_not_a_default() {
+        let wrong = lookup_in(DATABASE_POOL_MAX, "two");
+        assert!(
+            Lookup::new(&wrong)
+                .parsed_or(DATABASE_POOL_MAX, 2_u32)
+                .is_err()
+        );
+        let right = lookup_in(DATABASE_POOL_MAX, "7");
+        assert_eq!(
+            Lookup::new(&right).parsed_or(DATABASE_POOL_MAX, 2_u32),
+            Ok(7)
+        );
+    }
+
+    #[test]
+    fn edge_keys_are_checked_and_never_shown() {
+        let secret = BASE64.encode([7_u8; 32]);
+        let one = lookup_in(EDGE_KEYS, &format!(r#"{{"k1":"{secret}"}}"#));
+        assert!(Lookup::new(&one).edge_keys().is_ok());
+        for bad in ["{}", "[]", r#"{"k1":"c2hvcnQ="}"#, r#"{"k1":"***"}"#] {
+            let lookup = lookup_in(EDGE_KEYS, bad);
+            let error = Lookup::new(&lookup).edge_keys().unwrap_err().to_string();
+            assert!(
+                error.contains(EDGE_KEYS) && !error.contains("c2hvcnQ"),
+                "{error}"
+            );
+        }
+    }
+}

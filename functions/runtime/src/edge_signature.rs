@@ -1,0 +1,188 @@
+//! The door of every function behind the edge: no handler runs for a request that the edge has not
+//! signed.
+
+use crate::problem::Problem;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, StatusCode};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use souk_app::{Caller, Clock};
+use souk_policy::identity::{EdgeIdentity, Scopes};
+use souk_policy::signature::{KeyRing, MessageParts, SignatureError, verify};
+use std::sync::Arc;
+
+/// Bytes in a request's body, at most; the edge has the same bound.
+pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// The header that tells a client the request's id.
+static REQUEST_ID: HeaderName = HeaderName::from_static("souk-request-id");
+/// W3C Trace Context, section 3.2.
+const TRACEPARENT: &str = "traceparent";
+
+/// What is needed to check signatures.
+#[derive(Clone)]
+pub struct EdgeGuard {
+    ring: Arc<KeyRing>,
+    clock: Arc<dyn Clock>,
+}
+
+impl core::fmt::Debug for EdgeGuard {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("EdgeGuard")
+    }
+}
+
+impl EdgeGuard {
+    /// Accepts what is signed with a key of `ring`, by `clock`.
+    pub fn new(ring: KeyRing, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            ring: Arc::new(ring),
+            clock,
+        }
+    }
+}
+
+/// Who asks, as the edge has authenticated and signed it; a request extension of handlers behind
+/// [`require_edge_signature`].
+#[derive(Debug, Clone)]
+pub struct EdgeCaller {
+    /// For the use cases.
+    pub caller: Caller,
+    /// What the caller may do.
+    pub scopes: Scopes,
+}
+
+impl EdgeCaller {
+    /// Nothing, or 403 when the caller lacks `scope`.
+    pub fn require_scope(&self, scope: &'static str) -> Result<(), Problem> {
+        if self.scopes.contains(scope) {
+            return Ok(());
+        }
+        Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "scope_missing",
+            "Not allowed",
+            format!("the scope {scope} is needed"),
+        ))
+    }
+}
+
+/// Middleware: verifies the edge's signature over method, path, query, body and `souk-*` headers, and
+/// answers 401 to what is unsigned, stale or altered. On the way out it names the request's id in the
+/// answer and logs server errors.
+pub async fn require_edge_signature(
+    State(guard): State<EdgeGuard>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let body = match read_body(body).await {
+        Ok(body) => body,
+        Err(problem) => return problem.into_response(),
+    };
+    let now = guard.clock.now();
+    let identity = match check(&guard.ring, &parts, &body, now.unix_s()) {
+        Ok(identity) => identity,
+        Err(reason) => {
+            tracing::warn!(reason = %reason, "request without a valid edge signature");
+            return unauthorized().into_response();
+        }
+    };
+    let request_id = identity.request_id;
+    let edge_caller = match to_caller(identity, &parts.headers) {
+        Ok(edge_caller) => edge_caller,
+        Err(problem) => return problem.into_response(),
+    };
+    tracing::debug!(request.id = %request_id, "edge signature is valid");
+    parts.extensions.insert(edge_caller);
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    name_request(response, &request_id.to_string())
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Problem> {
+    match Limited::new(body, BODY_BYTES_MAX).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "The body is too large",
+            format!("a body has at most {BODY_BYTES_MAX} bytes"),
+        )),
+        Err(_) => Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "body_unreadable",
+            "The body cannot be read",
+            "the body ended early",
+        )),
+    }
+}
+
+fn check(
+    ring: &KeyRing,
+    parts: &http::request::Parts,
+    body: &[u8],
+    now_unix_s: i64,
+) -> Result<EdgeIdentity, SignatureError> {
+    // A value that is not visible ASCII cannot have been signed: it is left out, and then missed.
+    let headers: Vec<(&str, &str)> = parts
+        .headers
+        .iter()
+        .filter_map(|(name, value)| value.to_str().ok().map(|value| (name.as_str(), value)))
+        .collect();
+    let message = MessageParts {
+        method: parts.method.as_str(),
+        path: parts.uri.path(),
+        query: parts.uri.query(),
+        headers: &headers,
+        body,
+    };
+    verify(&message, ring, now_unix_s)
+}
+
+fn to_caller(identity: EdgeIdentity, headers: &HeaderMap) -> Result<EdgeCaller, Problem> {
+    let principal = identity.principal.parse().map_err(|_| unauthorized())?;
+    let traceparent = headers
+        .get(TRACEPARENT)
+        .and_then(|v| v.to_str().ok())
+        .map(str::to_owned);
+    let caller = Caller {
+        tenant: identity.tenant,
+        principal,
+        request_id: identity.request_id,
+        traceparent,
+    };
+    Ok(EdgeCaller {
+        caller,
+        scopes: identity.scopes,
+    })
+}
+
+fn unauthorized() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "edge_signature_invalid",
+        "Not from the edge",
+        "requests come through the edge, which signs them",
+    )
+}
+
+fn name_request(mut response: Response, request_id: &str) -> Response {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        if problem.status().is_server_error() {
+            tracing::error!(
+                request.id = request_id,
+                problem.code = problem.code(),
+                problem.cause = problem.cause(),
+                "request failed"
+            );
+        }
+        response = problem.to_response(Some(request_id));
+    }
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        response.headers_mut().insert(REQUEST_ID.clone(), value);
+    }
+    response
+}

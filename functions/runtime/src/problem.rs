@@ -1,0 +1,269 @@
+//! Errors as problem documents (RFC 9457).
+
+use crate::batch::with_causes;
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value, json};
+use souk_app::{AppError, DatabaseError};
+use souk_domain::OrderError;
+
+/// The media type of RFC 9457, section 3.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+/// Seconds after which a client may try again what failed for lack of a lock or a connection.
+const RETRY_AFTER_S: u32 = 1;
+
+/// One field that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// Where: a JSON pointer (RFC 6901) into the body.
+    pub pointer: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// An error, as the client sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Parts {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: String,
+    fields: Vec<FieldError>,
+    members: Map<String, Value>,
+    headers: HeaderMap,
+    /// For the log only.
+    cause: Option<String>,
+}
+
+impl Problem {
+    /// A problem with the stable name `code`, in `snake_case`.
+    pub fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self(Box::new(Parts {
+            status,
+            code,
+            title,
+            detail: detail.into(),
+            fields: Vec::new(),
+            members: Map::new(),
+            headers: HeaderMap::new(),
+            cause: None,
+        }))
+    }
+
+    /// 422 with every field that is wrong.
+    pub fn validation(fields: Vec<FieldError>) -> Self {
+        let mut problem = Self::new(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "validation_failed",
+            "The request is not valid",
+            "one or more fields are not valid; see errors",
+        );
+        problem.0.fields = fields;
+        problem
+    }
+
+    /// Adds an extension member (RFC 9457, section 3.2).
+    #[must_use]
+    pub fn with_member(mut self, name: &str, value: Value) -> Self {
+        self.0.members.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Adds a header to the answer.
+    #[must_use]
+    pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers.insert(name, value);
+        self
+    }
+
+    /// Adds `Retry-After` (RFC 9110, section 10.2.3).
+    #[must_use]
+    pub fn with_retry_after(self, seconds: u32) -> Self {
+        self.with_header(RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    fn with_cause(mut self, cause: &dyn core::error::Error) -> Self {
+        self.0.cause = Some(with_causes(cause));
+        self
+    }
+
+    /// The stable name.
+    pub fn code(&self) -> &'static str {
+        self.0.code
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The underlying error with its causes, for the log.
+    pub fn cause(&self) -> Option<&str> {
+        self.0.cause.as_deref()
+    }
+
+    /// The answer, naming the request.
+    pub fn to_response(&self, request_id: Option<&str>) -> Response {
+        let mut body = self.0.members.clone();
+        body.insert(
+            "type".to_owned(),
+            json!(format!("/problems/{}", self.0.code.replace('_', "-"))),
+        );
+        body.insert("title".to_owned(), json!(self.0.title));
+        body.insert("status".to_owned(), json!(self.0.status.as_u16()));
+        body.insert("detail".to_owned(), json!(self.0.detail));
+        body.insert("code".to_owned(), json!(self.0.code));
+        if let Some(request_id) = request_id {
+            body.insert("request_id".to_owned(), json!(request_id));
+        }
+        if !self.0.fields.is_empty() {
+            let fields: Vec<Value> = self
+                .0
+                .fields
+                .iter()
+                .map(|field| json!({ "pointer": field.pointer, "reason": field.reason }))
+                .collect();
+            body.insert("errors".to_owned(), Value::Array(fields));
+        }
+        let mut response = (self.0.status, Value::Object(body).to_string()).into_response();
+        let headers = response.headers_mut();
+        headers.extend(self.0.headers.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    /// Renders the problem and leaves it beside the answer, for the layer that knows the request's
+    /// id to render it once more, and to log it.
+    fn into_response(self) -> Response {
+        let mut response = self.to_response(None);
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<AppError> for Problem {
+    fn from(error: AppError) -> Self {
+        match error {
+            AppError::KeyInFlight => Self::new(
+                StatusCode::CONFLICT,
+                "idempotency_key_in_flight",
+                "The first request with this key still runs",
+                "a request with this Idempotency-Key is being processed; try again for its answer",
+            )
+            .with_retry_after(RETRY_AFTER_S),
+            AppError::KeyReused(reuse) => {
+                let detail = format!(
+                    "this Idempotency-Key was first used at {} for {}; a new request needs a new key",
+                    reuse.first_used_at, reuse.operation
+                );
+                Self::new(
+                    StatusCode::UNPROCESSABLE_ENTITY,
+                    "idempotency_key_reused",
+                    "The key belongs to another request",
+                    detail,
+                )
+                .with_member("first_used_at", json!(reuse.first_used_at))
+                .with_member("first_operation", json!(reuse.operation))
+                .with_member("first_resource_id", json!(reuse.resource_id))
+            }
+            AppError::OrderNotFound => Self::new(
+                StatusCode::NOT_FOUND,
+                "order_not_found",
+                "No such order",
+                "there is no order with this id",
+            ),
+            AppError::InsufficientStock { skus } => Self::new(
+                StatusCode::CONFLICT,
+                "insufficient_stock",
+                "Not enough in stock",
+                "one or more skus have fewer units left than the order asks for; nothing was reserved",
+            )
+            .with_member("skus", json!(skus)),
+            AppError::Order(error) => Self::from(error),
+            AppError::Database(error) => Self::from(error),
+            error @ (AppError::Event(_) | AppError::Clock(_)) => internal().with_cause(&error),
+        }
+    }
+}
+
+impl From<OrderError> for Problem {
+    fn from(error: OrderError) -> Self {
+        let unprocessable = |code, title| {
+            Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                code,
+                title,
+                error.to_string(),
+            )
+        };
+        match &error {
+            OrderError::NotSold { sku, currency } => {
+                unprocessable("sku_not_sold", "Not sold in this currency")
+                    .with_member("sku", json!(sku))
+                    .with_member("currency", json!(currency))
+            }
+            OrderError::TotalTooLarge => unprocessable("total_too_large", "The total is too large"),
+            OrderError::NotCancellable { status } => Self::new(
+                StatusCode::CONFLICT,
+                "order_not_cancellable",
+                "The order cannot be cancelled",
+                error.to_string(),
+            )
+            .with_member("order_status", json!(status)),
+            OrderError::InvalidSku
+            | OrderError::InvalidQuantity
+            | OrderError::InvalidCustomerReference
+            | OrderError::InvalidLineCount
+            | OrderError::UnknownStatus => {
+                unprocessable("validation_failed", "The request is not valid")
+            }
+        }
+    }
+}
+
+impl From<DatabaseError> for Problem {
+    fn from(error: DatabaseError) -> Self {
+        match &error {
+            DatabaseError::Contended(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "contended",
+                "Too many at once",
+                "other requests held the same rows for too long; nothing was changed, try again",
+            )
+            .with_retry_after(RETRY_AFTER_S),
+            DatabaseError::Unavailable(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "database_unavailable",
+                "Temporarily unavailable",
+                "try again with the same Idempotency-Key: the request has its effect at most once",
+            )
+            .with_retry_after(RETRY_AFTER_S),
+            DatabaseError::Constraint { .. }
+            | DatabaseError::Corrupt { .. }
+            | DatabaseError::OutOfRange { .. }
+            | DatabaseError::Migration(_)
+            | DatabaseError::Unexpected(_) => internal(),
+        }
+        .with_cause(&error)
+    }
+}
+
+fn internal() -> Problem {
+    Problem::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "Something went wrong",
+        "the cause has been recorded under the request's id",
+    )
+}

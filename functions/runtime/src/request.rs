@@ -1,0 +1,213 @@
+//! Reading requests: idempotency key, JSON body, fingerprint.
+
+use crate::problem::{FieldError, Problem};
+use http::{HeaderMap, Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
+use souk_app::Once;
+use souk_domain::{IdempotencyKey, RequestFingerprint};
+
+/// The header of draft-ietf-httpapi-idempotency-key-header.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// The idempotency key of a request that needs one: 400 when it is missing, sent more than once, or
+/// malformed.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
+    let invalid = |detail: String| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "idempotency_key_invalid",
+            "The Idempotency-Key is not valid",
+            detail,
+        )
+    };
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(value) = values.next() else {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "idempotency_key_missing",
+            "An Idempotency-Key is needed",
+            "send a header Idempotency-Key with a new UUID for each new request, and the same one \
+             with each repetition",
+        ));
+    };
+    if values.next().is_some() {
+        return Err(invalid("the header was sent more than once".to_owned()));
+    }
+    let text = value
+        .to_str()
+        .map_err(|_| invalid("the key is not visible ASCII".to_owned()))?;
+    IdempotencyKey::parse(text).map_err(|error| invalid(error.to_string()))
+}
+
+/// A body, parsed, with its JSON for the fingerprint.
+#[derive(Debug)]
+pub struct JsonBody<T> {
+    /// As its type.
+    pub value: T,
+    /// As JSON.
+    pub json: serde_json::Value,
+}
+
+/// Parses a JSON body: 415 for another media type, 400 for what is no JSON, 422 with a pointer for
+/// what is not of the wanted form.
+pub fn json_body<T: DeserializeOwned>(
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<JsonBody<T>, Problem> {
+    require_json_media_type(headers)?;
+    let json: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+            "The body is no JSON",
+            format!("at line {}, column {}", error.line(), error.column()),
+        )
+    })?;
+    // From the bytes, not from `json`: a member that occurs twice is an error here, and lost there.
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let pointer = to_pointer(error.path());
+        Problem::validation(vec![FieldError {
+            pointer,
+            reason: without_place(error.inner()),
+        }])
+    })?;
+    Ok(JsonBody { value, json })
+}
+
+fn require_json_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let media_type = headers
+        .get(http::header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(|value| value.trim().to_ascii_lowercase());
+    if media_type.as_deref() == Some("application/json") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "The body must be JSON",
+        "send Content-Type: application/json",
+    ))
+}
+
+fn to_pointer(path: &serde_path_to_error::Path) -> String {
+    path.iter()
+        .filter_map(|segment| match segment {
+            Segment::Seq { index } => Some(format!("/{index}")),
+            Segment::Map { key } => Some(format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        })
+        .collect()
+}
+
+/// The message without "at line … column …", which the pointer says better.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.rsplit_once(" at line ")
+        .map_or(text.clone(), |(message, _)| message.to_owned())
+}
+
+/// What makes a request repeatable. `operation` is method and route, `path` the path itself.
+pub fn once(
+    key: IdempotencyKey,
+    operation: &'static str,
+    method: &Method,
+    path: &str,
+    json: Option<&serde_json::Value>,
+) -> Result<Once, Problem> {
+    let fingerprint = RequestFingerprint::new(method.as_str(), path, json).map_err(|_| {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "malformed_json",
+            "The body is no JSON",
+            "the body has no canonical form (RFC 8785)",
+        )
+    })?;
+    Ok(Once {
+        key,
+        operation,
+        fingerprint,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wanted {
+        #[allow(dead_code, reason = "read by serde")]
+        lines: Vec<Line>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Line {
+        #[allow(dead_code, reason = "read by serde")]
+        quantity: i64,
+    }
+
+    fn json_headers() -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            "content-type",
+            HeaderValue::from_static("Application/JSON; charset=utf-8"),
+        );
+        headers
+    }
+
+    #[test]
+    fn a_wrong_field_is_pointed_at() {
+        let body = br#"{"lines":[{"quantity":1},{"quantity":"two"}]}"#;
+        let problem = json_body::<Wanted>(&json_headers(), body).unwrap_err();
+        assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let expected = FieldError {
+            pointer: "/lines/1/quantity".to_owned(),
+            reason: "invalid type: string \"two\", expected i64".to_owned(),
+        };
+        assert_eq!(problem, Problem::validation(vec![expected]));
+    }
+
+    #[test]
+    fn no_json_unknown_members_doubled_members_and_other_media_types_are_told_apart() {
+        let code = |headers: &HeaderMap, body: &[u8]| {
+            json_body::<Wanted>(headers, body).unwrap_err().code()
+        };
+        assert_eq!(code(&json_headers(), b"{\"lines\":["), "malformed_json");
+        assert_eq!(code(&json_headers(), b""), "malformed_json");
+        assert_eq!(
+            code(&json_headers(), b"{\"lines\":[],\"more\":1}"),
+            "validation_failed"
+        );
+        assert_eq!(
+            code(&json_headers(), b"{\"lines\":[],\"lines\":[]}"),
+            "validation_failed"
+        );
+        assert_eq!(
+            code(&HeaderMap::new(), b"{\"lines\":[]}"),
+            "unsupported_media_type"
+        );
+        assert_eq!(code(&json_headers(), b"{\"lines\":[]} x"), "malformed_json");
+    }
+
+    #[test]
+    fn a_key_is_needed_once() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(
+            idempotency_key(&headers).unwrap_err().code(),
+            "idempotency_key_missing"
+        );
+        headers.append(IDEMPOTENCY_KEY, HeaderValue::from_static("a"));
+        assert_eq!(idempotency_key(&headers).unwrap().as_str(), "a");
+        headers.append(IDEMPOTENCY_KEY, HeaderValue::from_static("a"));
+        assert_eq!(
+            idempotency_key(&headers).unwrap_err().code(),
+            "idempotency_key_invalid"
+        );
+    }
+}
