@@ -1,0 +1,75 @@
+//! Who calls: from what a request presents to a principal with scopes.
+
+use crate::api_key::{KEY_PREFIX, PresentedKey};
+use crate::identity::Scopes;
+use crate::problem::{Code, Problem};
+use crate::route::RouteRecord;
+
+/// What a caller may present. Each kind is proved in its own way in [`authenticate`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Credential {
+    /// A secret key of the tenant's, `souk_sk_…`.
+    ApiKey(PresentedKey),
+}
+
+/// An authenticated caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The name under which it acts; it does not change when a secret is renewed.
+    pub principal: String,
+    /// What it may do.
+    pub scopes: Scopes,
+}
+
+impl Credential {
+    /// From the value of `Authorization` (RFC 6750, section 2.1).
+    pub fn parse(authorization: Option<&str>) -> Result<Self, Problem> {
+        let Some(authorization) = authorization else {
+            return Err(Problem::new(
+                Code::CredentialMissing,
+                "Send an API key as `Authorization: Bearer souk_sk_…`.",
+            ));
+        };
+        let token = authorization
+            .split_once(' ')
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim_matches(' '));
+        let Some(token) = token else {
+            return Err(invalid("The authorization scheme is not Bearer."));
+        };
+        if !token.starts_with(KEY_PREFIX) {
+            return Err(invalid("The bearer token is not an API key."));
+        }
+        let key = PresentedKey::new(token).ok_or_else(|| invalid("The API key is malformed."))?;
+        Ok(Self::ApiKey(key))
+    }
+}
+
+/// Proves a credential against the tenant's record. `now_unix_s` is in Unix seconds.
+pub fn authenticate(
+    credential: &Credential,
+    record: &RouteRecord,
+    now_unix_s: i64,
+) -> Result<Caller, Problem> {
+    match credential {
+        Credential::ApiKey(presented) => {
+            let key = presented
+                .find(record)
+                .ok_or_else(|| invalid("The API key is not one of this tenant's."))?;
+            if key.expires_at.is_some_and(|expiry| now_unix_s >= expiry) {
+                return Err(Problem::new(
+                    Code::CredentialExpired,
+                    "The API key has expired.",
+                ));
+            }
+            Ok(Caller {
+                principal: key.id.to_string(),
+                scopes: key.scopes.clone(),
+            })
+        }
+    }
+}
+
+fn invalid(detail: &'static str) -> Problem {
+    Problem::new(Code::CredentialInvalid, detail)
+}

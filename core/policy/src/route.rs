@@ -1,0 +1,333 @@
+//! Where a host leads: the route record of a tenant, as it is kept in the edge's key-value store.
+
+use crate::identity::{Scopes, is_region};
+use serde::Deserialize;
+use souk_domain::{ApiKeyId, TenantId};
+
+/// The version of the record this code reads.
+pub const RECORD_VERSION: u32 = 1;
+/// Bytes of a record at most.
+pub const RECORD_BYTES_MAX: usize = 64 * 1024;
+/// API keys of a tenant at most.
+pub const KEYS_MAX: usize = 64;
+/// Bytes of a host name at most (RFC 1035, section 2.3.4).
+pub const HOST_BYTES_MAX: usize = 253;
+/// Bytes of one label of a host name at most.
+pub const LABEL_BYTES_MAX: usize = 63;
+
+/// A record that must not be acted on.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// It is too large.
+    #[error("the record has more than {RECORD_BYTES_MAX} bytes")]
+    TooLarge,
+    /// It is no record, or has a field that is unknown or malformed.
+    #[error("the record is malformed")]
+    Malformed(#[source] serde_json::Error),
+    /// It was written for other code.
+    #[error("the record has version {0}, this code reads {RECORD_VERSION}")]
+    Version(u32),
+    /// Its region is none.
+    #[error("the record's region is malformed")]
+    Region,
+    /// It has too many keys.
+    #[error("the record has more than {KEYS_MAX} keys")]
+    TooManyKeys,
+    /// Two keys share an id or a secret.
+    #[error("the record has the key {0} twice")]
+    RepeatedKey(ApiKeyId),
+    /// A key's digest is none.
+    #[error("the digest of the key {0} is not 64 lower-case hexadecimal digits")]
+    Digest(ApiKeyId),
+}
+
+/// Whether a tenant is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TenantStatus {
+    /// It is.
+    Active,
+    /// It is not, until an operator says so.
+    Suspended,
+}
+
+/// An API key as the edge knows it: never the key, only its digest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Its public id, the principal's name.
+    pub id: ApiKeyId,
+    /// SHA-256 of the whole text of the key.
+    pub sha256: [u8; 32],
+    /// What its holder may do.
+    pub scopes: Scopes,
+    /// The Unix second from which on it is not accepted any more.
+    pub expires_at: Option<i64>,
+}
+
+/// A tenant's route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteRecord {
+    /// Whose it is.
+    pub tenant_id: TenantId,
+    /// Whether it is served.
+    pub status: TenantStatus,
+    /// The region that serves it.
+    pub region: String,
+    /// Who may call.
+    pub keys: Vec<KeyRecord>,
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireRecord {
+    #[serde(rename = "version")]
+    _version: u32,
+    tenant_id: TenantId,
+    status: TenantStatus,
+    region: String,
+    keys: Vec<WireKey>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireKey {
+    id: ApiKeyId,
+    sha256: String,
+    scopes: Scopes,
+    expires_at: Option<i64>,
+}
+
+impl RouteRecord {
+    /// Reads a record from JSON. All of it must be understood: a field of a later version could be
+    /// the one that forbids what this code would allow.
+    pub fn parse(json: &str) -> Result<Self, RecordError> {
+        if json.len() > RECORD_BYTES_MAX {
+            return Err(RecordError::TooLarge);
+        }
+        let Versioned { version } = serde_json::from_str(json).map_err(RecordError::Malformed)?;
+        if version != RECORD_VERSION {
+            return Err(RecordError::Version(version));
+        }
+        let wire: WireRecord = serde_json::from_str(json).map_err(RecordError::Malformed)?;
+        if !is_region(&wire.region) {
+            return Err(RecordError::Region);
+        }
+        if wire.keys.len() > KEYS_MAX {
+            return Err(RecordError::TooManyKeys);
+        }
+        let mut keys: Vec<KeyRecord> = Vec::with_capacity(wire.keys.len());
+        for wire_key in wire.keys {
+            let key = KeyRecord {
+                sha256: digest(&wire_key.sha256).ok_or(RecordError::Digest(wire_key.id))?,
+                id: wire_key.id,
+                scopes: wire_key.scopes,
+                expires_at: wire_key.expires_at,
+            };
+            let same = |other: &KeyRecord| other.id == key.id || other.sha256 == key.sha256;
+            if keys.iter().any(same) {
+                return Err(RecordError::RepeatedKey(key.id));
+            }
+            keys.push(key);
+        }
+        Ok(Self {
+            tenant_id: wire.tenant_id,
+            status: wire.status,
+            region: wire.region,
+            keys,
+        })
+    }
+}
+
+/// 32 bytes from 64 lower-case hexadecimal digits.
+fn digest(hexadecimal: &str) -> Option<[u8; 32]> {
+    let lower_case = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'a'..=b'f');
+    let mut bytes = [0; 32];
+    let canonical = hexadecimal.bytes().all(lower_case);
+    (canonical && hex::decode_to_slice(hexadecimal, &mut bytes).is_ok()).then_some(bytes)
+}
+
+/// The key under which a host's record is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostKey(String);
+
+impl HostKey {
+    /// From the host of a request: its case, its port and one dot at its end do not matter. Nothing
+    /// where it is not a host name, as an address is not.
+    pub fn new(host: &str) -> Option<Self> {
+        let name = match host.split_once(':') {
+            Some((name, port)) => {
+                let is_port =
+                    (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit());
+                is_port.then_some(name)?
+            }
+            None => host,
+        };
+        let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
+        let last = name.rsplit('.').next().unwrap_or_default();
+        // A name whose last label is a number is read as an IPv4 address (WHATWG URL, host parsing).
+        let is_address = last.bytes().all(|byte| byte.is_ascii_digit());
+        let fits = name.len() <= HOST_BYTES_MAX && !is_address && name.split('.').all(is_label);
+        fits.then(|| Self(format!("host:{name}")))
+    }
+
+    /// `host:` and the host name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Letters, digits and hyphens, no hyphen at either end (RFC 1123, section 2.1).
+fn is_label(label: &str) -> bool {
+    (1..=LABEL_BYTES_MAX).contains(&label.len())
+        && label
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn record() -> Value {
+        json!({
+            "version": 1,
+            "tenant_id": "ten_0197c0de8f2b7c3a9d4e5f6071829304",
+            "status": "active",
+            "region": "local",
+            "keys": [{
+                "id": "key_0197c0de8f2b7c3a9d4e5f6071829305",
+                "sha256": "ab".repeat(32),
+                "scopes": ["orders:write", "orders:read"],
+                "expires_at": null,
+            }],
+        })
+    }
+
+    fn altered(pointer: &str, value: Value) -> Result<RouteRecord, RecordError> {
+        let mut record = record();
+        *record.pointer_mut(pointer).unwrap() = value;
+        RouteRecord::parse(&record.to_string())
+    }
+
+    #[test]
+    fn reads_a_record() {
+        let record = RouteRecord::parse(&record().to_string()).unwrap();
+        assert_eq!(record.status, TenantStatus::Active);
+        assert_eq!(record.region, "local");
+        let key = record.keys.first().unwrap();
+        assert_eq!(key.sha256, [0xab; 32]);
+        assert_eq!(key.scopes.to_string(), "orders:read orders:write");
+        assert_eq!(key.expires_at, None);
+        assert!(altered("/keys/0/expires_at", json!(5)).is_ok());
+        assert!(altered("/keys", json!([])).is_ok());
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_understand() {
+        use RecordError as E;
+        assert!(matches!(RouteRecord::parse("{}"), Err(E::Malformed(_))));
+        assert!(matches!(RouteRecord::parse("null"), Err(E::Malformed(_))));
+        assert!(matches!(
+            RouteRecord::parse("{\"version\":2,\"new\":1}"),
+            Err(E::Version(2))
+        ));
+        let mut extended = record();
+        extended["plan"] = json!("large");
+        assert!(matches!(
+            RouteRecord::parse(&extended.to_string()),
+            Err(E::Malformed(_))
+        ));
+        for (pointer, value) in [
+            ("/tenant_id", json!("tenant")),
+            ("/status", json!("closed")),
+            ("/keys/0/id", json!("ten_0197c0de8f2b7c3a9d4e5f6071829304")),
+            ("/keys/0/scopes", json!(["all"])),
+            ("/keys/0/expires_at", json!("tomorrow")),
+        ] {
+            assert!(
+                matches!(altered(pointer, value), Err(E::Malformed(_))),
+                "{pointer}"
+            );
+        }
+        assert!(matches!(altered("/region", json!("EU")), Err(E::Region)));
+        for bad in [
+            "",
+            "ab",
+            &"AB".repeat(32),
+            &"zz".repeat(32),
+            &"ab".repeat(33),
+        ] {
+            assert!(
+                matches!(altered("/keys/0/sha256", json!(bad)), Err(E::Digest(_))),
+                "{bad}"
+            );
+        }
+        let twice = json!([record()["keys"][0], record()["keys"][0]]);
+        assert!(matches!(altered("/keys", twice), Err(E::RepeatedKey(_))));
+        let long = " ".repeat(RECORD_BYTES_MAX + 1);
+        assert!(matches!(RouteRecord::parse(&long), Err(E::TooLarge)));
+    }
+
+    #[test]
+    fn a_host_leads_to_one_key() {
+        for host in [
+            "demo.localhost",
+            "Demo.LOCALHOST",
+            "demo.localhost:8787",
+            "demo.localhost.",
+            "demo.localhost.:80",
+        ] {
+            let key = HostKey::new(host);
+            assert_eq!(
+                key.as_ref().map(HostKey::as_str),
+                Some("host:demo.localhost"),
+                "{host}"
+            );
+        }
+        assert!(HostKey::new("xn--mnchen-3ya.example").is_some());
+        assert!(HostKey::new("7.example").is_some());
+    }
+
+    #[test]
+    fn what_is_no_host_name_has_no_key() {
+        let long_label = format!("{}.example", "a".repeat(LABEL_BYTES_MAX + 1));
+        let long = format!("{}example", "a.".repeat(124));
+        for bad in [
+            "",
+            ".",
+            ":80",
+            "a..b",
+            "a.b..",
+            "-a.b",
+            "a-.b",
+            "a_b.c",
+            "a b",
+            "a/b",
+            "a@b",
+            "ü.b",
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "[::1]",
+            "[::1]:80",
+            "::1",
+            "a:",
+            "a:b",
+            "a:123456",
+            "a:1:2",
+            "host:a",
+            "a%2e",
+            &long_label,
+            &long,
+        ] {
+            assert_eq!(HostKey::new(bad), None, "{bad:?}");
+        }
+    }
+}
