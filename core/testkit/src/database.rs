@@ -133,9 +133,45 @@ impl TestDatabase {
             .expect("the statement runs");
     }
 
+    /// Runs `sql` by the superuser in a transaction that stays open, with its locks, until it is told
+    /// to end.
+    pub async fn hold(&self, sql: &str) -> HeldTransaction {
+        let mut tx = self.superuser.begin().await.expect("the server answers");
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut *tx)
+            .await
+            .expect("the statement runs");
+        HeldTransaction(tx)
+    }
+
+    /// Waits until `backends` sessions of this database wait for a lock.
+    pub async fn until_waiting_for_locks(&self, backends: i64) {
+        let waiting = "SELECT count(*) FROM pg_stat_activity \
+                       WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        while self.number(waiting).await < backends {
+            tokio::task::yield_now().await;
+        }
+    }
+
     /// Options to connect to the server's own database, by the superuser.
     pub const fn server(&self) -> &PgConnectOptions {
         &self.server
+    }
+}
+
+/// A transaction of somebody else, still open.
+#[derive(Debug)]
+pub struct HeldTransaction(sqlx::Transaction<'static, sqlx::Postgres>);
+
+impl HeldTransaction {
+    /// Commits it.
+    pub async fn commit(self) {
+        self.0.commit().await.expect("the transaction commits");
+    }
+
+    /// Undoes it.
+    pub async fn rollback(self) {
+        self.0.rollback().await.expect("the transaction rolls back");
     }
 }
 

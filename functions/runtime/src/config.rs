@@ -121,7 +121,7 @@ impl<'a> Lookup<'a> {
 mod tests {
     use super::*;
 
-    fn lookup_in(name: &str, value: &str) -> impl Fn(&str) -> Option<String> {
+    fn lookup_in(name: &str, value: &str) -> impl Fn(&str) -> Option<String> + use<> {
         let (name, value) = (name.to_owned(), value.to_owned());
         move |asked| (asked == name).then(|| value.clone())
     }

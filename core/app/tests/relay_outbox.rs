@@ -1,0 +1,339 @@
+//! Promise 2: no committed event is lost, and events of one aggregate arrive in order.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use futures::future::join_all;
+use souk_app::{
+    Database, EventPublisher, Once, OutgoingEvent, PublishError, RelayReport, RelaySettings,
+    StoredResponse, cancel_order, place_order, relay_outbox,
+};
+use souk_domain::{IdempotencyKey, Order, OrderId, RequestFingerprint};
+use souk_testkit::{MemoryQueue, TestDatabase, TestTenant, order_request};
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+use tokio::time::Instant;
+
+const UNPUBLISHED: &str = "SELECT count(*) FROM souk.outbox_events WHERE published_at IS NULL";
+
+fn once(key: String) -> Once {
+    Once {
+        key: IdempotencyKey::parse(&key).unwrap(),
+        operation: "test",
+        fingerprint: RequestFingerprint::new("POST", &key, None).unwrap(),
+    }
+}
+
+fn respond(order: &Order) -> StoredResponse {
+    let body = order.id().to_string().into_bytes();
+    StoredResponse {
+        status: 200,
+        headers: BTreeMap::new(),
+        body,
+    }
+}
+
+/// Places `orders` orders and cancels each: two events an aggregate.
+async fn write_events(tenant: &TestTenant, orders: u32) -> Vec<OrderId> {
+    let caller = tenant.caller();
+    join_all((0..orders).map(|n| {
+        let caller = caller.clone();
+        async move {
+            let tools = &tenant.tools;
+            let key = uuid(n);
+            let placed = place_order(
+                tools,
+                &caller,
+                &once(format!("p{key}")),
+                order_request(&[("TEA", 1)]),
+                respond,
+            )
+            .await
+            .unwrap();
+            let id: OrderId = core::str::from_utf8(&placed.response.body)
+                .unwrap()
+                .parse()
+                .unwrap();
+            cancel_order(tools, &caller, &once(format!("c{key}")), id, respond)
+                .await
+                .unwrap();
+            id
+        }
+    }))
+    .await
+}
+
+fn uuid(n: u32) -> String {
+    format!("{n}-{}", fastrand::u64(..))
+}
+
+fn settings() -> RelaySettings {
+    RelaySettings {
+        holder: "test".to_owned(),
+        ..RelaySettings::default()
+    }
+}
+
+async fn relay<P: EventPublisher>(db: &Database, queue: &P) -> RelayReport {
+    let stop_at = Instant::now() + Duration::from_secs(60);
+    relay_outbox(db, queue, &settings(), stop_at).await.unwrap()
+}
+
+fn assert_in_order(queue: &MemoryQueue, orders: usize) {
+    let deliveries = queue.first_deliveries();
+    assert_eq!(deliveries.len(), orders, "an aggregate is missing");
+    for (group, sequences) in deliveries {
+        assert_eq!(sequences, [1, 2], "{group}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_event_is_published_in_order_by_any_number_of_relays() {
+    let db = TestDatabase::create().await;
+    let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000)]).await;
+    write_events(&tenant, 100).await;
+    let queue = MemoryQueue::reliable();
+    let relays: Vec<Database> = (0..5).map(|_| db.by_role("souk_relay", 2)).collect();
+    let reports = join_all(relays.iter().map(|relay_db| relay(relay_db, &queue))).await;
+    assert_eq!(reports.iter().map(|r| r.published).sum::<u64>(), 200);
+    assert_eq!(
+        queue.taken().len(),
+        200,
+        "without a fault nothing is sent twice"
+    );
+    assert_in_order(&queue, 100);
+    assert_eq!(db.number(UNPUBLISHED).await, 0);
+    let held = "SELECT count(*) FROM souk.outbox_lanes WHERE lease_expires_at > clock_timestamp()";
+    assert_eq!(db.number(held).await, 0, "leases are given back");
+}
+
+#[tokio::test]
+async fn a_refused_event_holds_back_its_own_aggregate_only() {
+    let db = TestDatabase::create().await;
+    let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000)]).await;
+    let orders = write_events(&tenant, 10).await;
+    let refused = [orders[3].to_string(), orders[7].to_string()];
+    let verdict = move |event: &OutgoingEvent, arrival: u32| {
+        if arrival == 0 && refused.contains(&event.group) {
+            return Err(PublishError("refused".to_owned()));
+        }
+        Ok(())
+    };
+    let queue = MemoryQueue::new(verdict);
+    let relay_db = db.relay();
+    let report = relay(&relay_db, &queue).await;
+    assert_eq!((report.published, report.failed), (16, 2));
+    assert_eq!(
+        db.number(UNPUBLISHED).await,
+        4,
+        "both events of the two wait"
+    );
+    assert_eq!(
+        db.number("SELECT sum(attempts) FROM souk.outbox_events")
+            .await,
+        2
+    );
+    // The next runs catch up: the second event of an aggregate is refused on its first arrival too.
+    assert_eq!(relay(&relay_db, &queue).await.published, 2);
+    assert_eq!(relay(&relay_db, &queue).await.published, 2);
+    assert_in_order(&queue, 10);
+    assert_eq!(db.number(UNPUBLISHED).await, 0);
+}
+
+#[tokio::test]
+async fn random_refusals_lose_nothing_and_keep_the_order() {
+    let db = TestDatabase::create().await;
+    let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000)]).await;
+    for seed in 0..8 {
+        write_events(&tenant, 15).await;
+        let random = Mutex::new(fastrand::Rng::with_seed(seed));
+        let queue = MemoryQueue::new(move |_, _| {
+            if random.lock().unwrap().u8(..) < 100 {
+                return Err(PublishError("refused".to_owned()));
+            }
+            Ok(())
+        });
+        let relay_db = db.relay();
+        let mut runs = 0;
+        while db.number(UNPUBLISHED).await > 0 {
+            relay(&relay_db, &queue).await;
+            runs += 1;
+            assert!(runs < 200, "seed {seed}: the outbox does not empty");
+        }
+        assert_in_order(&queue, 15);
+    }
+}
+
+/// A queue that lets something happen between sending and marking.
+struct Interrupted<'a, F> {
+    queue: &'a MemoryQueue,
+    after_send: F,
+}
+
+impl<F, Fut> EventPublisher for Interrupted<'_, F>
+where
+    F: Fn() -> Fut + Send + Sync,
+    Fut: Future<Output = ()> + Send,
+{
+    async fn publish(&self, batch: &[OutgoingEvent]) -> Vec<Result<(), PublishError>> {
+        let outcomes = self.queue.publish(batch).await;
+        (self.after_send)().await;
+        outcomes
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_lost_its_lease_is_fenced_off() {
+    let db = TestDatabase::create().await;
+    let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000)]).await;
+    write_events(&tenant, 12).await;
+    let queue = MemoryQueue::reliable();
+    let (slow_db, fast_db) = (db.relay(), db.relay());
+    // While the slow relay sleeps between send and mark, its leases end and another relay takes over
+    // and finishes everything.
+    let slow = Interrupted {
+        queue: &queue,
+        after_send: || async {
+            db.execute("UPDATE souk.outbox_lanes SET lease_expires_at = '-infinity'")
+                .await;
+            relay(&fast_db, &queue).await;
+            db.execute(
+                "UPDATE souk.outbox_events SET attempts = 100 WHERE published_at IS NOT NULL",
+            )
+            .await;
+        },
+    };
+    let report = relay(&slow_db, &slow).await;
+    assert!(report.lanes_lost > 0, "{report:?}");
+    assert_eq!(db.number(UNPUBLISHED).await, 0);
+    assert_in_order(&queue, 12);
+    assert!(
+        queue.taken().len() > 24,
+        "the takeover has sent some events again"
+    );
+}
+
+#[tokio::test]
+async fn a_mark_under_an_old_token_changes_nothing() {
+    use souk_postgres::outbox::{BatchResult, lease_lanes, read_lanes, record};
+    let db = TestDatabase::create().await;
+    let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000)]).await;
+    write_events(&tenant, 1).await;
+    let relay_db = db.relay();
+    let lease = Duration::from_secs(30);
+    let old = lease_lanes(&relay_db, "old", 64, lease).await.unwrap();
+    let events = read_lanes(&relay_db, &old, &[], 10).await.unwrap();
+    assert_eq!(events.len(), 2);
+    assert_eq!(
+        lease_lanes(&relay_db, "other", 64, lease).await.unwrap(),
+        [],
+        "the lane is taken"
+    );
+    db.execute("UPDATE souk.outbox_lanes SET lease_expires_at = '-infinity'")
+        .await;
+    let new = lease_lanes(&relay_db, "new", 64, lease).await.unwrap();
+    assert_eq!(new[0].lane, old[0].lane);
+    assert!(new[0].fencing_token > old[0].fencing_token);
+    let mark = BatchResult {
+        published: vec![events[0].position],
+        failed: vec![(events[1].position, "refused".to_owned())],
+    };
+    assert_eq!(
+        record(&relay_db, &old, lease, &mark).await.unwrap(),
+        [],
+        "no lease is left"
+    );
+    assert_eq!(db.number(UNPUBLISHED).await, 2);
+    assert_eq!(
+        db.number("SELECT sum(attempts) FROM souk.outbox_events")
+            .await,
+        0
+    );
+    assert_eq!(record(&relay_db, &new, lease, &mark).await.unwrap(), new);
+    assert_eq!(db.number(UNPUBLISHED).await, 1);
+}
+
+#[tokio::test]
+async fn what_a_dead_relay_has_sent_and_not_marked_is_sent_again() {
+    let db = TestDatabase::create().await;
+    let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000)]).await;
+    write_events(&tenant, 5).await;
+    let queue = MemoryQueue::reliable();
+    let relay_db = db.relay();
+    let dying = Interrupted {
+        queue: &queue,
+        after_send: std::future::pending,
+    };
+    let stop_at = Instant::now() + Duration::from_secs(60);
+    let short = RelaySettings {
+        publish_timeout: Duration::from_secs(30),
+        ..settings()
+    };
+    let run = relay_outbox(&relay_db, &dying, &short, stop_at);
+    // The run is dropped between send and mark, with its leases held.
+    tokio::select! {
+        report = run => panic!("the run ended: {report:?}"),
+        () = async { while queue.taken().is_empty() { tokio::task::yield_now().await } } => {}
+    }
+    assert_eq!(
+        relay(&relay_db, &queue).await.published,
+        0,
+        "its leases still hold"
+    );
+    db.execute("UPDATE souk.outbox_lanes SET lease_expires_at = '-infinity'")
+        .await;
+    assert_eq!(relay(&relay_db, &queue).await.published, 10);
+    assert_in_order(&queue, 5);
+    assert_eq!(queue.taken().len(), 15);
+}
+
+#[tokio::test]
+async fn an_event_committed_late_is_not_skipped() {
+    let db = TestDatabase::create().await;
+    let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000)]).await;
+    let insert = |aggregate: u32| {
+        let body = souk_domain::Event {
+            id: souk_domain::EventId::from_uuid(tenant.tools.ids.uuid_v7(tenant.tools.clock.now())),
+            tenant_id: tenant.id,
+            subject: format!("ord_{aggregate:032x}").parse().unwrap(),
+            sequence: 1,
+            time: tenant.tools.clock.now(),
+            correlation_id: tenant.caller().request_id,
+            causation_id: None,
+            traceparent: None,
+            data: souk_domain::EventData::OrderCancelledV1(souk_domain::OrderCancelledV1 {
+                order_id: format!("ord_{aggregate:032x}").parse().unwrap(),
+                cancelled_at: tenant.tools.clock.now(),
+            }),
+        };
+        format!(
+            "INSERT INTO souk.outbox_events \
+             (event_id, tenant_id, lane, aggregate_id, sequence, event_type, body, created_at) \
+             VALUES (gen_random_uuid(), '{}', 0, '{aggregate:032x}', 1, 'order.cancelled.v1', '{}', now())",
+            tenant.id.as_uuid(),
+            body.to_json_text().unwrap()
+        )
+    };
+    let queue = MemoryQueue::reliable();
+    let relay_db = db.relay();
+    let early = db.hold(&insert(1)).await;
+    db.execute(&insert(2)).await;
+    assert_eq!(
+        relay(&relay_db, &queue).await.published,
+        1,
+        "the later position goes first"
+    );
+    early.commit().await;
+    assert_eq!(
+        relay(&relay_db, &queue).await.published,
+        1,
+        "the earlier one follows"
+    );
+    assert_eq!(queue.first_deliveries().len(), 2);
+}

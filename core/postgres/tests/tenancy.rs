@@ -1,0 +1,225 @@
+//! Promise 3: no tenant sees or touches another's rows, even if a query forgets its tenant.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use souk_testkit::{TestDatabase, TestTenant};
+use sqlx::{AssertSqlSafe, Row as _};
+
+/// Tables without a tenant, each with its reason. This list may only shrink.
+const WITHOUT_TENANT: [&str; 1] = [
+    "outbox_lanes", // leases of relays; no tenant's data
+];
+
+async fn tenant_tables(db: &TestDatabase) -> Vec<String> {
+    let rows = sqlx::query(
+        "SELECT c.relname::text AS name, \
+                EXISTS (SELECT 1 FROM pg_attribute a WHERE a.attrelid = c.oid \
+                        AND a.attname = 'tenant_id' AND a.attnotnull) AS has_tenant, \
+                c.relrowsecurity AND c.relforcerowsecurity AS forced \
+         FROM pg_class c WHERE c.relnamespace = 'souk'::regnamespace AND c.relkind IN ('r', 'p') \
+         ORDER BY 1",
+    )
+    .fetch_all(db.pool())
+    .await
+    .unwrap();
+    assert!(rows.len() > 8, "the catalog of tables was not read");
+    let mut tables = Vec::new();
+    for row in rows {
+        let name: String = row.get("name");
+        if WITHOUT_TENANT.contains(&name.as_str()) {
+            continue;
+        }
+        assert!(
+            row.get::<bool, _>("has_tenant"),
+            "{name} has no tenant_id that is NOT NULL"
+        );
+        assert!(
+            row.get::<bool, _>("forced"),
+            "{name} does not force row level security"
+        );
+        tables.push(name);
+    }
+    tables
+}
+
+/// Fills every tenant table with a row of each of two tenants. A new table needs a row here: the test
+/// below fails on a table that is empty.
+async fn fill(db: &TestDatabase) -> [TestTenant; 2] {
+    let tenants = [
+        TestTenant::create(db, &[("TEA", 250, 10)]).await,
+        TestTenant::create(db, &[("TEA", 250, 10)]).await,
+    ];
+    for tenant in &tenants {
+        let id = tenant.id.as_uuid();
+        db.execute(&format!(
+            "INSERT INTO souk.orders VALUES ('{id}', '{id}', 'placed', 'EUR', 1, NULL, 1, now(), NULL); \
+             INSERT INTO souk.order_lines VALUES ('{id}', '{id}', 1, 'TEA', 1, 1, 1); \
+             INSERT INTO souk.idempotency_keys VALUES \
+                 ('{id}', 'p', 'k', 'o', decode(repeat('00', 32), 'hex'), NULL, NULL, NULL, NULL, now(), now()); \
+             INSERT INTO souk.outbox_events \
+                 (event_id, tenant_id, lane, aggregate_id, sequence, event_type, body, created_at) \
+                 VALUES (gen_random_uuid(), '{id}', 0, '{id}', 1, 't', '{{}}', now()); \
+             INSERT INTO souk.inbox_messages VALUES ('{id}', 'c', '{id}'); \
+             INSERT INTO souk.order_summaries VALUES \
+                 ('{id}', '{id}', 'placed', 'EUR', 1, 1, 1, NULL, now(), NULL, 1, 1);"
+        ))
+        .await;
+    }
+    tenants
+}
+
+#[tokio::test]
+async fn without_a_tenant_the_app_sees_no_row_of_any_tenant_table() {
+    let db = TestDatabase::create().await;
+    let tenants = fill(&db).await;
+    let app = sqlx::PgPool::connect(&db.url_by_role("souk_app"))
+        .await
+        .unwrap();
+    for table in tenant_tables(&db).await {
+        let count = |tenant: String| {
+            let (app, table) = (app.clone(), table.clone());
+            async move {
+                let mut tx = app.begin().await.unwrap();
+                sqlx::query("SELECT set_config('souk.tenant_id', $1, true)")
+                    .bind(tenant)
+                    .execute(&mut *tx)
+                    .await
+                    .unwrap();
+                let sql = format!("SELECT count(*) FROM souk.{table}");
+                sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql))
+                    .fetch_one(&mut *tx)
+                    .await
+                    .unwrap()
+            }
+        };
+        let sql = format!("SELECT count(*) FROM souk.{table}");
+        let all: i64 = sqlx::query_scalar(AssertSqlSafe(sql.clone()))
+            .fetch_one(db.pool())
+            .await
+            .unwrap();
+        assert!(
+            all >= 2,
+            "{table} is empty: `fill` has to write a row for each tenant"
+        );
+        let unset: i64 = sqlx::query_scalar(AssertSqlSafe(sql))
+            .fetch_one(&app)
+            .await
+            .unwrap();
+        assert_eq!(
+            unset, 0,
+            "{table}: rows are seen though no tenant was ever set"
+        );
+        assert_eq!(
+            count(String::new()).await,
+            0,
+            "{table}: rows are seen with an empty tenant"
+        );
+        let first = count(tenants[0].id.as_uuid().to_string()).await;
+        let second = count(tenants[1].id.as_uuid().to_string()).await;
+        assert!(
+            first >= 1 && second >= 1,
+            "{table}: a tenant does not see its own rows"
+        );
+        assert_eq!(
+            first + second,
+            all,
+            "{table}: a tenant sees the other's rows"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_app_cannot_write_for_another_tenant_nor_lift_its_bounds() {
+    let db = TestDatabase::create().await;
+    let tenants = fill(&db).await;
+    let app = sqlx::PgPool::connect(&db.url_by_role("souk_app"))
+        .await
+        .unwrap();
+    let (own, other) = (tenants[0].id.as_uuid(), tenants[1].id.as_uuid());
+    let attempt = |sql: String| {
+        let app = app.clone();
+        async move {
+            let mut tx = app.begin().await.unwrap();
+            sqlx::query("SELECT set_config('souk.tenant_id', $1, true)")
+                .bind(own.to_string())
+                .execute(&mut *tx)
+                .await
+                .unwrap();
+            sqlx::query(AssertSqlSafe(sql))
+                .execute(&mut *tx)
+                .await
+                .map(|done| done.rows_affected())
+        }
+    };
+    let inserted = attempt(format!(
+        "INSERT INTO souk.inbox_messages (tenant_id, consumer, event_id) VALUES ('{other}', 'c', gen_random_uuid())"
+    ))
+    .await;
+    assert!(
+        inserted
+            .unwrap_err()
+            .to_string()
+            .contains("row-level security")
+    );
+    let moved = attempt(format!(
+        "UPDATE souk.orders SET tenant_id = '{other}' WHERE tenant_id = '{own}'"
+    ))
+    .await;
+    assert!(moved.is_err());
+    let updated = attempt(format!(
+        "UPDATE souk.orders SET status = status WHERE tenant_id = '{other}'"
+    ))
+    .await;
+    assert_eq!(updated.unwrap(), 0);
+    for lift in [
+        "SET row_security = off; SELECT * FROM souk.orders".to_owned(),
+        "ALTER TABLE souk.orders DISABLE ROW LEVEL SECURITY".to_owned(),
+        "DROP POLICY tenant_isolation ON souk.orders".to_owned(),
+        "SELECT * FROM souk.outbox_lanes".to_owned(),
+        "DELETE FROM souk.orders".to_owned(),
+    ] {
+        assert!(
+            sqlx::raw_sql(AssertSqlSafe(lift.clone()))
+                .execute(&app)
+                .await
+                .is_err(),
+            "{lift}"
+        );
+    }
+    let bypass = db
+        .number(
+            "SELECT count(*) FROM pg_roles WHERE rolname IN ('souk_app', 'souk_relay') \
+             AND (rolbypassrls OR rolsuper OR rolcreaterole)",
+        )
+        .await;
+    assert_eq!(bypass, 0);
+}
+
+#[tokio::test]
+async fn the_relay_sees_the_outbox_of_all_and_nothing_else() {
+    let db = TestDatabase::create().await;
+    fill(&db).await;
+    let relay = sqlx::PgPool::connect(&db.url_by_role("souk_relay"))
+        .await
+        .unwrap();
+    for table in tenant_tables(&db).await {
+        let sql = format!("SELECT count(*) FROM souk.{table}");
+        let seen = sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql))
+            .fetch_one(&relay)
+            .await;
+        if table == "outbox_events" {
+            assert_eq!(seen.unwrap(), 2);
+        } else {
+            assert!(seen.is_err(), "the relay may read {table}");
+        }
+    }
+    let altered = sqlx::query("UPDATE souk.outbox_events SET body = '{}'")
+        .execute(&relay)
+        .await;
+    assert!(altered.is_err(), "the relay may change what happened");
+}

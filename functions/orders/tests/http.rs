@@ -1,0 +1,568 @@
+//! The orders function over HTTP, with the edge's signature and the real database.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "tests"
+)]
+
+use axum::Router;
+use axum::body::Body;
+use futures::future::join_all;
+use http::{Request, Response, StatusCode};
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use souk_app::Clock as _;
+use souk_domain::TenantId;
+use souk_orders::{OrdersState, router};
+use souk_runtime::edge_signature::EdgeGuard;
+use souk_runtime::signature::{KeyRing, MessageParts, SigningKey, sign};
+use souk_testkit::{TestDatabase, TestTenant};
+use std::collections::BTreeMap;
+use tower::ServiceExt as _;
+use uuid::Uuid;
+
+fn key(id: &str, byte: u8) -> SigningKey {
+    SigningKey::new(id, vec![byte; 32]).unwrap()
+}
+
+struct Shop {
+    db: TestDatabase,
+    tenant: TestTenant,
+    app: Router,
+}
+
+impl Shop {
+    async fn open(skus: &[(&str, i64, u32)]) -> Self {
+        let db = TestDatabase::create().await;
+        let tenant = TestTenant::create(&db, skus).await;
+        let ring = KeyRing::new(vec![key("k1", 1), key("k2", 2)]).unwrap();
+        let guard = EdgeGuard::new(ring, tenant.clock.clone());
+        let app = router(
+            OrdersState {
+                tools: tenant.tools.clone(),
+                doorbell: None,
+            },
+            guard,
+        );
+        Self { db, tenant, app }
+    }
+
+    fn call(&self, method: &str, path: &str) -> Call {
+        Call {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            headers: BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]),
+            body: String::new(),
+            tenant: self.tenant.id,
+            scopes: "orders:read orders:write".to_owned(),
+            signed_at: self.tenant.clock.now().unix_s(),
+            signing_key: key("k1", 1),
+        }
+    }
+
+    fn order(&self, idempotency_key: &str, body: &Value) -> Call {
+        let mut call = self.call("POST", "/v1/orders");
+        call.headers
+            .insert("idempotency-key".to_owned(), idempotency_key.to_owned());
+        call.body = body.to_string();
+        call
+    }
+
+    async fn send(&self, request: Request<Body>) -> Answer {
+        Answer::read(self.app.clone().oneshot(request).await.unwrap()).await
+    }
+}
+
+/// A request before it is signed.
+#[derive(Clone)]
+struct Call {
+    method: String,
+    path: String,
+    headers: BTreeMap<String, String>,
+    body: String,
+    tenant: TenantId,
+    scopes: String,
+    signed_at: i64,
+    signing_key: SigningKey,
+}
+
+impl Call {
+    fn signed(&self) -> Request<Body> {
+        let mut headers = self.headers.clone();
+        headers.insert("souk-tenant".to_owned(), self.tenant.to_string());
+        headers.insert(
+            "souk-principal".to_owned(),
+            "key_00000000000000000000000000000001".to_owned(),
+        );
+        headers.insert("souk-scopes".to_owned(), self.scopes.clone());
+        headers.insert("souk-region".to_owned(), "local".to_owned());
+        headers.insert(
+            "souk-request-id".to_owned(),
+            format!("req_{}", Uuid::now_v7().simple()),
+        );
+        let (path, query) = match self.path.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (self.path.as_str(), None),
+        };
+        let pairs: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
+        let parts = MessageParts {
+            method: &self.method,
+            path,
+            query,
+            headers: &pairs,
+            body: self.body.as_bytes(),
+        };
+        let signature = sign(&parts, &self.signing_key, self.signed_at, 30).unwrap();
+        let mut request = Request::builder()
+            .method(self.method.as_str())
+            .uri(&self.path);
+        for (name, value) in &headers {
+            request = request.header(name, value);
+        }
+        request
+            .header("content-digest", signature.content_digest)
+            .header("signature-input", signature.signature_input)
+            .header("signature", signature.signature)
+            .body(Body::from(self.body.clone()))
+            .unwrap()
+    }
+}
+
+#[derive(Debug)]
+struct Answer {
+    status: StatusCode,
+    headers: http::HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    async fn read(response: Response<Body>) -> Self {
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Self {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Status and problem code of an error.
+    fn problem(&self) -> (u16, String) {
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
+        let json = self.json();
+        assert_eq!(json["status"], self.status.as_u16());
+        (
+            self.status.as_u16(),
+            json["code"].as_str().unwrap().to_owned(),
+        )
+    }
+}
+
+fn tea(quantity: u32) -> Value {
+    json!({ "currency": "EUR", "lines": [{ "sku": "TEA", "quantity": quantity }] })
+}
+
+fn problem(status: u16, code: &str) -> (u16, String) {
+    (status, code.to_owned())
+}
+
+#[tokio::test]
+async fn an_order_is_placed_replayed_read_and_cancelled() {
+    let shop = Shop::open(&[("TEA", 250, 100)]).await;
+    let created = shop.send(shop.order("\"k\"", &tea(2)).signed()).await;
+    assert_eq!(created.status, StatusCode::CREATED);
+    let order = created.json();
+    assert_eq!(
+        order["total"],
+        json!({ "amount_minor": 500, "currency": "EUR" })
+    );
+    let path = format!("/v1/orders/{}", order["id"].as_str().unwrap());
+    assert_eq!(created.header("location"), Some(path.as_str()));
+    assert_eq!(created.header("etag"), Some("\"1\""));
+    assert_eq!(
+        created.header("idempotency-key-expires"),
+        Some("2026-11-22T08:00:00Z")
+    );
+    assert_eq!(created.header("idempotent-replayed"), None);
+
+    // The same key in its raw form, the same body in another spelling.
+    let mut again = shop.order("k", &tea(2));
+    again.body =
+        "{ \"lines\": [ {\"quantity\": 2, \"sku\":\"TEA\"} ], \"currency\":\"EUR\" }".to_owned();
+    let replayed = shop.send(again.signed()).await;
+    assert_eq!(replayed.header("idempotent-replayed"), Some("true"));
+    assert_eq!(
+        (replayed.status, &replayed.body),
+        (created.status, &created.body)
+    );
+    assert_eq!(replayed.header("location"), created.header("location"));
+
+    let read = shop.send(shop.call("GET", &path).signed()).await;
+    assert_eq!((read.status, read.json()), (StatusCode::OK, order));
+
+    let mut cancel = shop.call("POST", &format!("{path}/cancel"));
+    cancel
+        .headers
+        .insert("idempotency-key".to_owned(), "c".to_owned());
+    let cancelled = shop.send(cancel.signed()).await;
+    assert_eq!(cancelled.status, StatusCode::OK);
+    assert_eq!(cancelled.json()["status"], "cancelled");
+    assert_eq!(cancelled.header("etag"), Some("\"2\""));
+    cancel
+        .headers
+        .insert("idempotency-key".to_owned(), "d".to_owned());
+    let twice = shop.send(cancel.signed()).await;
+    assert_eq!(twice.problem(), problem(409, "order_not_cancellable"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_hundred_posts_with_one_key_make_one_order() {
+    let shop = Shop::open(&[("TEA", 250, 1_000)]).await;
+    let call = shop.order("same", &tea(1));
+    let answers = join_all((0..200).map(|_| shop.send(call.signed()))).await;
+    let (mut fresh, mut replayed, mut in_flight) = (Vec::new(), 0, 0);
+    for answer in &answers {
+        match answer.status.as_u16() {
+            201 if answer.header("idempotent-replayed").is_none() => fresh.push(answer),
+            201 => replayed += 1,
+            409 => {
+                assert_eq!(answer.problem(), problem(409, "idempotency_key_in_flight"));
+                assert!(answer.header("retry-after").is_some());
+                in_flight += 1;
+            }
+            other => panic!("{other}: {answer:?}"),
+        }
+    }
+    assert_eq!(fresh.len(), 1);
+    assert_eq!(replayed + in_flight, 199);
+    for answer in answers.iter().filter(|a| a.status == StatusCode::CREATED) {
+        assert_eq!(answer.body, fresh[0].body, "every answer is the one order");
+    }
+    assert_eq!(shop.db.number("SELECT count(*) FROM souk.orders").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fifty_buyers_of_the_last_ten_units() {
+    let shop = Shop::open(&[("TEA", 250, 10)]).await;
+    let calls: Vec<Call> = (0..50)
+        .map(|n| shop.order(&format!("buyer-{n}"), &tea(1)))
+        .collect();
+    let answers = join_all(calls.iter().map(|call| shop.send(call.signed()))).await;
+    let created = answers
+        .iter()
+        .filter(|a| a.status == StatusCode::CREATED)
+        .count();
+    let short: Vec<_> = answers
+        .iter()
+        .filter(|a| a.status != StatusCode::CREATED)
+        .collect();
+    assert_eq!((created, short.len()), (10, 40));
+    for answer in short {
+        assert_eq!(answer.problem(), problem(409, "insufficient_stock"));
+        assert_eq!(answer.json()["skus"], json!(["TEA"]));
+    }
+    assert_eq!(
+        shop.db
+            .number("SELECT available FROM souk.stock_levels")
+            .await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn a_key_is_needed_and_belongs_to_one_request() {
+    let shop = Shop::open(&[("TEA", 250, 100)]).await;
+    let mut missing = shop.order("k", &tea(1));
+    missing.headers.remove("idempotency-key");
+    assert_eq!(
+        shop.send(missing.signed()).await.problem(),
+        problem(400, "idempotency_key_missing")
+    );
+    for bad in ["a b", "\"open", &"x".repeat(256)] {
+        let answer = shop.send(shop.order(bad, &tea(1)).signed()).await;
+        assert_eq!(
+            answer.problem(),
+            problem(400, "idempotency_key_invalid"),
+            "{bad}"
+        );
+    }
+    let first = shop.send(shop.order("k", &tea(1)).signed()).await;
+    let other_body = shop.send(shop.order("k", &tea(2)).signed()).await;
+    assert_eq!(other_body.problem(), problem(422, "idempotency_key_reused"));
+    assert_eq!(other_body.json()["first_resource_id"], first.json()["id"]);
+    let path = format!("/v1/orders/{}/cancel", first.json()["id"].as_str().unwrap());
+    let mut other_route = shop.call("POST", &path);
+    other_route
+        .headers
+        .insert("idempotency-key".to_owned(), "k".to_owned());
+    let other_route = shop.send(other_route.signed()).await;
+    assert_eq!(
+        other_route.problem(),
+        problem(422, "idempotency_key_reused")
+    );
+}
+
+#[tokio::test]
+async fn every_wrong_field_is_named() {
+    let shop = Shop::open(&[("TEA", 250, 100)]).await;
+    let body = json!({
+        "currency": "EURO",
+        "lines": [{ "sku": "TEA", "quantity": 0 }, { "sku": "no good", "quantity": 1_000_001 }],
+        "customer_reference": ""
+    });
+    let answer = shop.send(shop.order("k", &body).signed()).await;
+    assert_eq!(answer.problem(), problem(422, "validation_failed"));
+    let mut json = answer.json();
+    assert!(json["request_id"].as_str().unwrap().starts_with("req_"));
+    json["request_id"] = json!("req_…");
+    insta::assert_json_snapshot!(json);
+    for (body, expected) in [
+        ("{", problem(400, "malformed_json")),
+        (
+            "{\"currency\":\"EUR\",\"lines\":[]}",
+            problem(422, "validation_failed"),
+        ),
+        (
+            "{\"currency\":\"EUR\",\"lines\":[{\"sku\":\"TEA\",\"quantity\":1}],\"x\":1}",
+            problem(422, "validation_failed"),
+        ),
+        (
+            "{\"currency\":\"USD\",\"lines\":[{\"sku\":\"TEA\",\"quantity\":1}]}",
+            problem(422, "sku_not_sold"),
+        ),
+        (
+            "{\"currency\":\"EUR\",\"lines\":[{\"sku\":\"GHOST\",\"quantity\":1}]}",
+            problem(422, "sku_not_sold"),
+        ),
+    ] {
+        let mut call = shop.order("k", &json!(null));
+        call.body = body.to_owned();
+        assert_eq!(shop.send(call.signed()).await.problem(), expected, "{body}");
+    }
+    // None of these used the key up.
+    assert_eq!(
+        shop.send(shop.order("k", &tea(1)).signed()).await.status,
+        StatusCode::CREATED
+    );
+}
+
+#[tokio::test]
+async fn what_the_edge_has_not_signed_is_refused() {
+    let shop = Shop::open(&[("TEA", 250, 100)]).await;
+    let call = shop.order("k", &tea(1));
+    let now = call.signed_at;
+    let altered = |change: fn(&mut Request<Body>)| {
+        let mut request = call.signed();
+        change(&mut request);
+        request
+    };
+    let set = |name: &'static str, value: &'static str| {
+        let mut request = call.signed();
+        request.headers_mut().insert(name, value.parse().unwrap());
+        request
+    };
+    let signed_at = |at: i64| {
+        Call {
+            signed_at: at,
+            ..call.clone()
+        }
+        .signed()
+    };
+    let with_key = |signing_key| {
+        Call {
+            signing_key,
+            ..call.clone()
+        }
+        .signed()
+    };
+    let hostile: Vec<(&str, Request<Body>)> = vec![
+        (
+            "unsigned",
+            altered(|r| {
+                r.headers_mut().remove("signature");
+            }),
+        ),
+        (
+            "no input",
+            altered(|r| {
+                r.headers_mut().remove("signature-input");
+            }),
+        ),
+        (
+            "no digest",
+            altered(|r| {
+                r.headers_mut().remove("content-digest");
+            }),
+        ),
+        (
+            "other body",
+            altered(|r| {
+                *r.body_mut() = Body::from(
+                    "{\"currency\":\"EUR\",\"lines\":[{\"sku\":\"TEA\",\"quantity\":9}]}",
+                )
+            }),
+        ),
+        (
+            "other path",
+            altered(|r| *r.uri_mut() = "/v1/orders/".parse().unwrap()),
+        ),
+        (
+            "added query",
+            altered(|r| *r.uri_mut() = "/v1/orders?x=1".parse().unwrap()),
+        ),
+        (
+            "other method",
+            altered(|r| *r.method_mut() = http::Method::PUT),
+        ),
+        (
+            "other tenant",
+            set("souk-tenant", "ten_00000000000000000000000000000001"),
+        ),
+        (
+            "more scopes",
+            set("souk-scopes", "orders:read orders:write admin:all"),
+        ),
+        (
+            "other principal",
+            set("souk-principal", "key_00000000000000000000000000000009"),
+        ),
+        ("other key of idempotency", set("idempotency-key", "other")),
+        ("smuggled header", set("souk-role", "admin")),
+        (
+            "tenant twice",
+            altered(|r| {
+                let tenant = r.headers()["souk-tenant"].clone();
+                r.headers_mut().append("souk-tenant", tenant);
+            }),
+        ),
+        ("stale", signed_at(now - 31)),
+        ("from the future", signed_at(now + 60)),
+        ("unknown key", with_key(key("k3", 3))),
+        ("wrong secret", with_key(key("k1", 9))),
+    ];
+    for (name, request) in hostile {
+        let answer = shop.send(request).await;
+        assert_eq!(
+            answer.problem(),
+            problem(401, "edge_signature_invalid"),
+            "{name}"
+        );
+    }
+    let unsigned = Request::get("/v1/orders/ord_1")
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(
+        shop.send(unsigned).await.problem(),
+        problem(401, "edge_signature_invalid")
+    );
+    assert_eq!(shop.db.number("SELECT count(*) FROM souk.orders").await, 0);
+    // Both live keys are accepted, as during a rotation.
+    assert_eq!(
+        shop.send(with_key(key("k2", 2))).await.status,
+        StatusCode::CREATED
+    );
+    let replayed = shop.send(call.signed()).await;
+    assert_eq!(replayed.header("idempotent-replayed"), Some("true"));
+}
+
+#[tokio::test]
+async fn scopes_tenants_and_routes_are_checked() {
+    let shop = Shop::open(&[("TEA", 250, 100)]).await;
+    let created = shop.send(shop.order("k", &tea(1)).signed()).await.json();
+    let path = format!("/v1/orders/{}", created["id"].as_str().unwrap());
+    let reader = |call: Call| {
+        Call {
+            scopes: "orders:read".to_owned(),
+            ..call
+        }
+        .signed()
+    };
+    let writer = |call: Call| {
+        Call {
+            scopes: "orders:write".to_owned(),
+            ..call
+        }
+        .signed()
+    };
+    let answers = [
+        (
+            shop.send(reader(shop.order("l", &tea(1)))).await,
+            problem(403, "scope_missing"),
+        ),
+        (
+            shop.send(writer(shop.call("GET", &path))).await,
+            problem(403, "scope_missing"),
+        ),
+        (
+            shop.send(reader(shop.call("POST", &format!("{path}/cancel"))))
+                .await,
+            problem(403, "scope_missing"),
+        ),
+        (
+            shop.send(shop.call("GET", "/v1/orders/nonsense").signed())
+                .await,
+            problem(404, "order_not_found"),
+        ),
+        (
+            shop.send(shop.call("GET", "/v1/nothing").signed()).await,
+            problem(404, "route_not_found"),
+        ),
+        (
+            shop.send(shop.call("DELETE", "/v1/orders").signed()).await,
+            problem(405, "method_not_allowed"),
+        ),
+    ];
+    for (answer, expected) in answers {
+        assert_eq!(answer.problem(), expected);
+    }
+    let stranger = TestTenant::create(&shop.db, &[("TEA", 250, 100)]).await;
+    let foreign = Call {
+        tenant: stranger.id,
+        ..shop.call("GET", &path)
+    };
+    assert_eq!(
+        shop.send(foreign.signed()).await.problem(),
+        problem(404, "order_not_found")
+    );
+}
+
+#[tokio::test]
+async fn too_large_a_body_is_refused_before_anything_else() {
+    let shop = Shop::open(&[]).await;
+    let mut call = shop.order("k", &json!(null));
+    call.body = " ".repeat(256 * 1024 + 1);
+    assert_eq!(
+        shop.send(call.signed()).await.problem(),
+        problem(413, "body_too_large")
+    );
+}
+
+#[tokio::test]
+async fn health_needs_no_signature_and_tells_whether_the_database_answers() {
+    let shop = Shop::open(&[]).await;
+    let ask = || Request::get("/healthz").body(Body::empty()).unwrap();
+    assert_eq!(shop.send(ask()).await.status, StatusCode::NO_CONTENT);
+    shop.tenant.tools.db.close().await;
+    assert_eq!(
+        shop.send(ask()).await.problem(),
+        problem(503, "database_unavailable")
+    );
+}
