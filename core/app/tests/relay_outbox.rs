@@ -22,11 +22,11 @@ use tokio::time::Instant;
 
 const UNPUBLISHED: &str = "SELECT count(*) FROM souk.outbox_events WHERE published_at IS NULL";
 
-fn once(key: String) -> Once {
+fn once(key: &str) -> Once {
     Once {
-        key: IdempotencyKey::parse(&key).unwrap(),
+        key: IdempotencyKey::parse(key).unwrap(),
         operation: "test",
-        fingerprint: RequestFingerprint::new("POST", &key, None).unwrap(),
+        fingerprint: RequestFingerprint::new("POST", key, None).unwrap(),
     }
 }
 
@@ -50,7 +50,7 @@ async fn write_events(tenant: &TestTenant, orders: u32) -> Vec<OrderId> {
             let placed = place_order(
                 tools,
                 &caller,
-                &once(format!("p{key}")),
+                &once(&format!("p{key}")),
                 order_request(&[("TEA", 1)]),
                 respond,
             )
@@ -60,7 +60,7 @@ async fn write_events(tenant: &TestTenant, orders: u32) -> Vec<OrderId> {
                 .unwrap()
                 .parse()
                 .unwrap();
-            cancel_order(tools, &caller, &once(format!("c{key}")), id, respond)
+            cancel_order(tools, &caller, &once(&format!("c{key}")), id, respond)
                 .await
                 .unwrap();
             id

@@ -159,6 +159,30 @@ impl TestDatabase {
     }
 }
 
+/// A database that somebody else owns, to look into.
+#[derive(Debug)]
+pub struct Probe(PgPool);
+
+impl Probe {
+    /// Looks into the database at `url`, by a superuser.
+    pub fn new(url: &str) -> Self {
+        let options = PgConnectOptions::from_str(url).expect("the URL is valid");
+        Self(
+            PgPoolOptions::new()
+                .max_connections(2)
+                .connect_lazy_with(options),
+        )
+    }
+
+    /// The single number that `sql` asks for.
+    pub async fn number(&self, sql: &str) -> i64 {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&self.0)
+            .await
+            .expect("the query runs")
+    }
+}
+
 /// A transaction of somebody else, still open.
 #[derive(Debug)]
 pub struct HeldTransaction(sqlx::Transaction<'static, sqlx::Postgres>);

@@ -11,6 +11,6 @@ mod database;
 mod fixtures;
 mod publisher;
 
-pub use database::{HeldTransaction, SERVER_URL_VARIABLE, TestDatabase};
+pub use database::{HeldTransaction, Probe, SERVER_URL_VARIABLE, TestDatabase};
 pub use fixtures::{FixedClock, RandomIds, TestTenant, caller, order_request};
 pub use publisher::{MemoryQueue, Verdict};

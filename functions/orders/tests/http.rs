@@ -5,6 +5,8 @@
     clippy::panic,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::too_many_lines,
+    clippy::semicolon_if_nothing_returned,
     reason = "tests"
 )]
 

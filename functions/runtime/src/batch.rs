@@ -129,6 +129,7 @@ pub fn deadline(context: &Context) -> Instant {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
 mod tests {
     use super::*;
     use std::sync::Mutex;

@@ -98,6 +98,7 @@ impl Doorbell {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
