@@ -1,0 +1,111 @@
+//! The worker's settings, read once in the life of an isolate.
+
+use souk_policy::identity::is_region;
+use souk_policy::signature::SigningKey;
+
+/// Where to forward to and how to sign.
+#[derive(Debug, Clone)]
+pub(crate) struct Config {
+    /// Base URL of the origin, perhaps with a path, without a slash at its end.
+    pub(crate) origin_url: String,
+    /// The region that the origin serves.
+    pub(crate) region: String,
+    /// The key in use.
+    pub(crate) signing_key: SigningKey,
+}
+
+/// A setting that is missing or malformed. It names the setting, never its value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ConfigError {
+    setting: &'static str,
+    cause: String,
+}
+
+impl core::fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}: {}", self.setting, self.cause)
+    }
+}
+
+impl Config {
+    /// Parses the settings that `lookup` finds by name: `ORIGIN_URL`, `REGION`, `SIGNING_KEY_ID` and
+    /// `SIGNING_KEY` (base64 of 32 to 128 bytes).
+    pub(crate) fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let required = |setting: &'static str| {
+            let value = lookup(setting).filter(|value| !value.is_empty());
+            value.ok_or_else(|| refuse(setting, "is not set"))
+        };
+        let origin_url = required("ORIGIN_URL")?;
+        let is_base = ["http://", "https://"].iter().any(|scheme| {
+            let rest = origin_url.strip_prefix(scheme);
+            rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['?', '#', ' ']))
+        });
+        if !is_base || origin_url.ends_with('/') {
+            return Err(refuse(
+                "ORIGIN_URL",
+                "is not an http(s) URL without query and without a slash at its end",
+            ));
+        }
+        let region = required("REGION")?;
+        if !is_region(&region) {
+            return Err(refuse("REGION", "is not a region's name"));
+        }
+        let signing_key =
+            SigningKey::from_base64(required("SIGNING_KEY_ID")?, &required("SIGNING_KEY")?)
+                .map_err(|error| refuse("SIGNING_KEY_ID, SIGNING_KEY", &error.to_string()))?;
+        Ok(Self {
+            origin_url,
+            region,
+            signing_key,
+        })
+    }
+}
+
+fn refuse(setting: &'static str, cause: &str) -> ConfigError {
+    ConfigError {
+        setting,
+        cause: cause.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(name: &str, value: Option<&str>) -> Result<Config, ConfigError> {
+        Config::parse(|setting| {
+            if setting == name {
+                return value.map(str::to_owned);
+            }
+            let secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+            Some(match setting {
+                "ORIGIN_URL" => "https://api.example/$default".to_owned(),
+                "REGION" => "local".to_owned(),
+                "SIGNING_KEY_ID" => "k1".to_owned(),
+                _ => secret.to_owned(),
+            })
+        })
+    }
+
+    #[test]
+    fn reads_the_settings() {
+        let config = with("", None).unwrap();
+        assert_eq!(config.origin_url, "https://api.example/$default");
+        assert_eq!(config.region, "local");
+        assert_eq!(config.signing_key.id(), "k1");
+    }
+
+    #[test]
+    fn names_the_setting_that_is_wrong_and_not_its_value() {
+        for setting in ["ORIGIN_URL", "REGION", "SIGNING_KEY_ID", "SIGNING_KEY"] {
+            for value in [None, Some(""), Some("not fit for: any ?")] {
+                let message = with(setting, value).unwrap_err().to_string();
+                assert!(message.contains(setting), "{message}");
+                assert!(!message.contains("not fit"), "{message}");
+            }
+        }
+        for bad in ["ftp://a", "http://", "http://a/", "http://a?b", "a"] {
+            assert!(with("ORIGIN_URL", Some(bad)).is_err(), "{bad}");
+        }
+    }
+}
