@@ -1,0 +1,110 @@
+//! Which crate may depend on which. The table is the design; whatever is not in it is forbidden.
+
+use cargo_metadata::{DependencyKind, Metadata, Package};
+
+/// A crate, and the crates of the workspace that it may name.
+struct Layer {
+    name: &'static str,
+    may_use: &'static [&'static str],
+}
+
+const fn layer(name: &'static str, may_use: &'static [&'static str]) -> Layer {
+    Layer { name, may_use }
+}
+
+/// What every function may use. No function depends on another.
+const OF_FUNCTIONS: &[&str] = &["souk-runtime", "souk-app", "souk-domain"];
+
+const LAYERS: &[Layer] = &[
+    layer("souk-domain", &[]),
+    layer("souk-policy", &["souk-domain"]),
+    layer("souk-postgres", &["souk-domain"]),
+    layer("souk-app", &["souk-domain", "souk-postgres"]),
+    // policy: both sides of the edge's signature are one piece of code (ADR 0001).
+    layer("souk-runtime", &["souk-app", "souk-domain", "souk-policy"]),
+    layer("souk-orders", OF_FUNCTIONS),
+    layer("souk-outbox-relay", OF_FUNCTIONS),
+    layer("souk-read-models", OF_FUNCTIONS),
+    layer("souk-migrate", OF_FUNCTIONS),
+    layer("souk-edge", &["souk-policy", "souk-domain"]),
+    layer("souk-testkit", &["souk-app", "souk-domain", "souk-postgres"]),
+    layer("souk-e2e", &[]),
+    layer("xtask", &["souk-domain"]),
+];
+
+/// May be named in `[dev-dependencies]` only, by anyone.
+const FOR_TESTS_ONLY: &[&str] = &["souk-testkit", "souk-e2e"];
+
+/// What black-box tests may name besides, to prepare what they test and to read what it says.
+const OF_E2E_TESTS: &[&str] = &["souk-app", "souk-domain", "souk-policy"];
+
+/// Every arrow between members of the workspace that the table does not have, in words.
+pub(super) fn check(metadata: &Metadata) -> Vec<String> {
+    let members = metadata.workspace_packages();
+    let mut broken = Vec::new();
+    for package in &members {
+        let Some(layer) = LAYERS.iter().find(|layer| layer.name == package.name.as_str()) else {
+            broken.push(format!("{} is in no layer: add it to the table in xtask", package.name));
+            continue;
+        };
+        broken.extend(forbidden_arrows(package, layer, &members));
+    }
+    broken
+}
+
+fn forbidden_arrows(package: &Package, layer: &Layer, members: &[&Package]) -> Vec<String> {
+    let inner = package
+        .dependencies
+        .iter()
+        .filter(|dependency| members.iter().any(|member| member.name.as_str() == dependency.name));
+    inner
+        .filter(|dependency| {
+            let name = dependency.name.as_str();
+            let by_layer = layer.may_use.contains(&name) && !FOR_TESTS_ONLY.contains(&name);
+            let in_tests = dependency.kind == DependencyKind::Development
+                && (FOR_TESTS_ONLY.contains(&name)
+                    || (layer.name == "souk-e2e" && OF_E2E_TESTS.contains(&name)));
+            !(by_layer || in_tests)
+        })
+        .map(|dependency| {
+            let kind = match dependency.kind {
+                DependencyKind::Development => " in its tests",
+                DependencyKind::Build => " in its build script",
+                _ => "",
+            };
+            format!(
+                "{} must not depend on {}{kind}: allowed are {:?}",
+                package.name, dependency.name, layer.may_use
+            )
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cargo_metadata::MetadataCommand;
+
+    fn metadata(json: &str) -> Metadata {
+        MetadataCommand::parse(json).expect("the file is cargo metadata")
+    }
+
+    #[test]
+    fn a_forbidden_arrow_is_named() {
+        let broken = check(&metadata(include_str!("../../testdata/forbidden-arrows.json")));
+        assert_eq!(
+            broken,
+            [
+                "souk-orders must not depend on souk-postgres: allowed are [\"souk-runtime\", \"souk-app\", \"souk-domain\"]",
+                "souk-orders must not depend on souk-testkit: allowed are [\"souk-runtime\", \"souk-app\", \"souk-domain\"]",
+                "souk-domain must not depend on souk-orders in its build script: allowed are []",
+                "souk-stranger is in no layer: add it to the table in xtask",
+            ]
+        );
+    }
+
+    #[test]
+    fn allowed_arrows_pass() {
+        assert_eq!(check(&metadata(include_str!("../../testdata/allowed-arrows.json"))), [""; 0]);
+    }
+}
