@@ -89,6 +89,11 @@ pub(crate) fn random_bytes<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
+/// A secret of 192 bits, in hex digits.
+pub(crate) fn random_token() -> Result<String> {
+    Ok(hex::encode(random_bytes::<24>()?))
+}
+
 /// Removes a directory with all it holds, if it is there.
 pub(crate) fn remove_dir(path: &Path) -> Result<()> {
     match fs::remove_dir_all(path) {

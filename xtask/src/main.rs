@@ -7,14 +7,18 @@
 )]
 
 mod files;
+mod package;
 mod postgres;
 mod process;
 mod repo;
 mod sqlx_prepare;
+mod stack;
+mod tools;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use repo::Repo;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 #[derive(Parser)]
@@ -26,6 +30,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Build what is deployed: a zip for each function, and the edge worker's bundle
+    Package {
+        /// Where to put it, instead of .souk/artefacts
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Run a command against a fresh Postgres that is thrown away afterwards
     ///
     /// SOUK_TEST_POSTGRES_URL names the server (superuser, database `postgres`).
@@ -33,6 +43,12 @@ enum Task {
         /// The command and its arguments; a shell when there is none
         #[arg(last = true)]
         command: Vec<String>,
+    },
+    /// Start the local cloud, place a demo order, and stay with its logs until Ctrl-C
+    Stack {
+        /// Stop once the order is in the read model; fail when it does not get there
+        #[arg(long)]
+        check: bool,
     },
     /// Write the query data that sqlx's macros read when there is no database
     SqlxPrepare {
@@ -56,7 +72,20 @@ async fn main() -> ExitCode {
 async fn run(task: Task) -> Result<ExitCode> {
     let repo = Repo::from_env()?;
     match task {
+        Task::Package { out } => {
+            package::run(&repo, out.as_deref()).await?;
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Postgres { command } => postgres::run_with(&repo, &command).await,
+        Task::Stack { check } => {
+            let state = repo.state();
+            if check {
+                stack::check(&repo, &state).await?;
+            } else {
+                stack::serve(&repo, &state).await?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
         Task::SqlxPrepare { check } => sqlx_prepare::run(&repo, check).await,
     }
 }

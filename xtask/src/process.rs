@@ -3,17 +3,19 @@
 //! Each part runs in a process group of its own: a Ctrl-C in the terminal reaches only this program,
 //! which then stops the parts in order, and whatever a part has started is stopped with it.
 
+use crate::files;
 use anyhow::{Context, Result, bail};
 use core::time::Duration;
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use std::sync::{Mutex, PoisonError};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// How long a part may take to stop before it is killed.
@@ -22,28 +24,88 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(15);
 const PORTS: core::ops::Range<u16> = 20_000..32_000;
 const PORT_ATTEMPTS_MAX: u32 = 200;
 
-/// A running part. Dropping it kills its process group.
-#[derive(Debug)]
-pub(crate) struct Part {
-    name: &'static str,
-    child: Child,
-    group: Pid,
-    stop_signal: Signal,
-    readers: Vec<JoinHandle<()>>,
-    stopped: bool,
-}
+/// Names the state directory in the environment of every part and of all that a part starts.
+const MARKER: &str = "SOUK_LOCAL_STATE";
 
 /// Lines that a part wrote.
 pub(crate) type Lines = mpsc::UnboundedReceiver<String>;
 
-impl Part {
-    /// Starts `command` in its own group; what it writes comes out of the returned channel.
+/// The running parts of one state directory, in the order in which they were started.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    state: PathBuf,
+    running: Mutex<Vec<Part>>,
+}
+
+impl Parts {
+    /// No part yet. Ends what an earlier run on the same state, itself killed, has left behind; the
+    /// caller holds the state directory's lock.
+    pub(crate) fn of(state: &Path) -> Self {
+        end_marked(state);
+        Self {
+            state: state.to_owned(),
+            running: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// Starts `command` in a group of its own; what it writes comes out of the returned channel. It
+    /// runs until [`Parts::stop`], which sends it `stop_signal`.
     pub(crate) fn start(
+        &self,
+        name: &'static str,
+        command: Command,
+        stop_signal: Signal,
+    ) -> Result<Lines> {
+        let (part, lines) = Part::start(name, command, stop_signal, &self.state)?;
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(part);
+        Ok(lines)
+    }
+
+    /// Stops all parts, the last one first.
+    pub(crate) async fn stop(&self) -> Result<()> {
+        let mut failures = Vec::new();
+        while let Some(part) = self.last() {
+            if let Err(error) = part.stop().await {
+                failures.push(format!("{error:#}"));
+            }
+        }
+        end_marked(&self.state);
+        if !failures.is_empty() {
+            bail!("{}", failures.join("; "));
+        }
+        Ok(())
+    }
+
+    fn last(&self) -> Option<Part> {
+        self.running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .pop()
+    }
+}
+
+/// A running part. Dropping it kills its process group.
+#[derive(Debug)]
+struct Part {
+    name: &'static str,
+    child: Child,
+    group: Pid,
+    stop_signal: Signal,
+    stopped: bool,
+}
+
+impl Part {
+    fn start(
         name: &'static str,
         mut command: Command,
         stop_signal: Signal,
+        state: &Path,
     ) -> Result<(Self, Lines)> {
         command
+            .env(MARKER, state)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -55,47 +117,32 @@ impl Part {
         let pid = child.id().context("a child that runs has an id")?;
         let group = Pid::from_raw(i32::try_from(pid).context("a process id fits 31 bits")?);
         let (sender, lines) = mpsc::unbounded_channel();
-        let mut readers = Vec::new();
         if let Some(stdout) = child.stdout.take() {
-            readers.push(forward(stdout, sender.clone()));
+            forward(stdout, sender.clone());
         }
         if let Some(stderr) = child.stderr.take() {
-            readers.push(forward(stderr, sender));
+            forward(stderr, sender);
         }
         let part = Self {
             name,
             child,
             group,
             stop_signal,
-            readers,
             stopped: false,
         };
         Ok((part, lines))
     }
 
-    /// The process id, which is its group's id too.
-    pub(crate) fn id(&self) -> i32 {
-        self.group.as_raw()
-    }
-
-    /// Waits until the process ends by itself.
-    pub(crate) async fn ended(&mut self) -> Result<ExitStatus> {
-        Ok(self.child.wait().await?)
-    }
-
     /// Stops the process, then whatever is left of its group.
-    pub(crate) async fn stop(mut self) -> Result<()> {
+    async fn stop(mut self) -> Result<()> {
         // The leader gets the first signal alone: it knows how to stop its children.
         if self.child.id().is_some() {
-            nix::sys::signal::kill(self.group, self.stop_signal).ok();
+            kill(self.group, self.stop_signal).ok();
         }
         let ended = timeout(STOP_TIMEOUT, self.child.wait()).await;
         killpg(self.group, Signal::SIGKILL).ok();
         self.child.wait().await?;
         self.stopped = true;
-        for reader in self.readers.drain(..) {
-            timeout(Duration::from_secs(1), reader).await.ok();
-        }
         if ended.is_err() {
             bail!(
                 "{} did not stop within {} s and was killed",
@@ -115,10 +162,33 @@ impl Drop for Part {
     }
 }
 
-fn forward(
-    stream: impl AsyncRead + Unpin + Send + 'static,
-    sender: mpsc::UnboundedSender<String>,
-) -> JoinHandle<()> {
+/// Kills every process that carries this state's mark, except servers of Postgres: these are stopped
+/// by name of their data, gently.
+fn end_marked(state: &Path) {
+    let mut mark = MARKER.as_bytes().to_vec();
+    mark.push(b'=');
+    mark.extend_from_slice(state.as_os_str().as_encoded_bytes());
+    for process in files::entries(Path::new("/proc")).unwrap_or_default() {
+        let Some(pid) = process
+            .file_name()
+            .and_then(|name| name.to_str())
+            .and_then(|name| name.parse().ok())
+            .map(Pid::from_raw)
+        else {
+            continue;
+        };
+        let environment = std::fs::read(process.join("environ")).unwrap_or_default();
+        let marked = environment
+            .split(|byte| *byte == 0)
+            .any(|entry| entry == mark);
+        let program = std::fs::read_to_string(process.join("comm")).unwrap_or_default();
+        if marked && program.trim() != "postgres" && pid != Pid::this() {
+            kill(pid, Signal::SIGKILL).ok();
+        }
+    }
+}
+
+fn forward(stream: impl AsyncRead + Unpin + Send + 'static, sender: mpsc::UnboundedSender<String>) {
     tokio::spawn(async move {
         let mut reader = BufReader::new(stream);
         let mut line = Vec::new();
@@ -133,7 +203,7 @@ fn forward(
         while let Ok(1..) = reader.read_until(b'\n', &mut line).await {
             line.clear();
         }
-    })
+    });
 }
 
 /// Waits for a line that `wanted` accepts. `seen` collects all lines up to it, for the error message.
@@ -172,15 +242,62 @@ pub(crate) fn tail(lines: &[String]) -> String {
         .join("\n")
 }
 
+/// The port that a part of `state` had last time, so that addresses last; another one where something
+/// listens there now.
+pub(crate) fn kept_port(state: &Path, part: &str) -> Result<u16> {
+    let file = state.join(format!("{part}-port"));
+    let kept = files::read_if_there(&file)?.and_then(|text| text.parse().ok());
+    if let Some(port) = kept
+        && is_free(port)
+    {
+        return Ok(port);
+    }
+    let port = free_port()?;
+    files::write_private(&file, &port.to_string())?;
+    Ok(port)
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
 /// A port of 127.0.0.1 on which nothing listens.
-pub(crate) fn free_port() -> Result<u16> {
+fn free_port() -> Result<u16> {
     for _ in 0..PORT_ATTEMPTS_MAX {
         let port = fastrand::u16(PORTS);
-        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+        if is_free(port) {
             return Ok(port);
         }
     }
     bail!("no free port among {PORT_ATTEMPTS_MAX} of {PORTS:?}")
+}
+
+/// The signals that ask this program to stop. While one of these exists, they do not end it.
+#[derive(Debug)]
+pub(crate) struct StopSignals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+}
+
+impl StopSignals {
+    /// Listens from now on.
+    pub(crate) fn new() -> Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn recv(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hangup.recv() => {}
+        }
+    }
 }
 
 /// Runs a command to its end in the foreground. A signal to this program goes to the command too
@@ -206,19 +323,31 @@ pub(crate) async fn run_foreground(command: &mut Command) -> Result<ExitStatus> 
 
 fn terminate_child(child: &Child) {
     if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()) {
-        nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGTERM).ok();
+        kill(Pid::from_raw(pid), Signal::SIGTERM).ok();
     }
 }
 
 /// Runs a command to its end and returns what it wrote to stdout.
 pub(crate) async fn output_of(command: &mut Command) -> Result<String> {
+    output_with_input(command, "").await
+}
+
+/// Like [`output_of`], with `input` on the command's stdin.
+pub(crate) async fn output_with_input(command: &mut Command, input: &str) -> Result<String> {
     let program = command.as_std().get_program().display().to_string();
-    let output = command
-        .stdin(Stdio::null())
+    let start = || format!("cannot start {program}");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
-        .output()
-        .await
-        .with_context(|| format!("cannot start {program}"))?;
+        .spawn()
+        .with_context(start)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that does not read its input tells more by how it ends.
+        stdin.write_all(input.as_bytes()).await.ok();
+    }
+    let output = child.wait_with_output().await.with_context(start)?;
     if !output.status.success() {
         bail!(
             "{program} failed ({}):\n{}{}",

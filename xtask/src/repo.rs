@@ -18,6 +18,12 @@ pub(crate) struct Repo {
     pub(crate) postgres_url: Option<String>,
     /// The cargo that runs this task.
     pub(crate) cargo: PathBuf,
+    /// Where programs are looked for.
+    pub(crate) search_path: PathBuf,
+    /// A rustup toolchain, by name or path, that has the WASM targets which the usual one lacks.
+    pub(crate) wasm_toolchain: Option<String>,
+    /// A folder that `cargo xtask package` has filled, to run in place of the working tree.
+    pub(crate) artefacts: Option<PathBuf>,
 }
 
 impl Repo {
@@ -44,6 +50,11 @@ impl Repo {
             target,
             postgres_url: text_var("SOUK_POSTGRES_URL").or_else(|| text_var("DATABASE_URL")),
             cargo: path_var("CARGO").unwrap_or_else(|| "cargo".into()),
+            search_path: path_var("PATH").unwrap_or_else(|| "/usr/bin:/bin".into()),
+            wasm_toolchain: text_var("SOUK_WASM_TOOLCHAIN"),
+            artefacts: path_var("SOUK_ARTEFACTS")
+                .map(std::path::absolute)
+                .transpose()?,
         })
     }
 
@@ -70,6 +81,11 @@ impl Repo {
             "{} has no site-packages: remove its parent and run script/bootstrap",
             lib.display()
         )
+    }
+
+    /// A file of SQL for operators and tools; all SQL lies with the crate that owns the schema.
+    pub(crate) fn sql(&self, name: &str) -> PathBuf {
+        self.root.join("core/postgres/queries/ops").join(name)
     }
 
     /// State of the local cloud; `.gitignore` names it.

@@ -4,8 +4,8 @@
 //! `SQLX_OFFLINE_DIR` is set: no further tool is needed.
 
 use crate::files;
-use crate::postgres::{Throwaway, psql};
-use crate::process::{output_of, run_foreground};
+use crate::postgres::{Throwaway, run_sql};
+use crate::process::run_foreground;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -100,7 +100,7 @@ async fn describe_queries(repo: &Repo, server: &Throwaway) -> Result<BTreeMap<St
         .arg(format!("souk_sqlx_prepare=\"{:016x}\"", fastrand::u64(..)))
         .current_dir(&repo.root)
         .env("CARGO_TARGET_DIR", &repo.target)
-        .env("DATABASE_URL", server.url().as_str())
+        .env("DATABASE_URL", server.url.as_str())
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", &out);
     let status = run_foreground(&mut command).await?;
@@ -115,14 +115,7 @@ async fn describe_queries(repo: &Repo, server: &Throwaway) -> Result<BTreeMap<St
 async fn migrate(repo: &Repo, server: &Throwaway) -> Result<()> {
     let migrations = files::entries(&repo.root.join(MIGRATIONS))?;
     for migration in migrations.iter().filter(|path| has_extension(path, "sql")) {
-        let mut command = psql(repo, server.url())?;
-        command
-            .arg("--single-transaction")
-            .arg("--file")
-            .arg(migration);
-        output_of(&mut command)
-            .await
-            .with_context(|| format!("{} fails", migration.display()))?;
+        run_sql(repo, &server.url, migration, &[]).await?;
     }
     Ok(())
 }

