@@ -22,8 +22,13 @@ use souk_testkit::Probe;
 use std::time::{SystemTime, UNIX_EPOCH};
 use support::{Stack, eventually, new_key, order_body, send};
 
+/// The stack's database, by a superuser, whom row level security does not bind.
 fn probe() -> Probe {
-    Probe::new(&variable("SOUK_TEST_DATABASE_URL"))
+    let server = variable("SOUK_TEST_POSTGRES_URL");
+    let (server, _) = server.rsplit_once('/').unwrap();
+    let database = variable("SOUK_TEST_DATABASE_URL");
+    let (_, database) = database.rsplit_once('/').unwrap();
+    Probe::new(&format!("{server}/{database}"))
 }
 
 fn summaries_of(order: &Value, status: &str) -> String {
