@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by every script: where things are, and which versions of the tools that no other file pins.
+# Sourced by every script: where things are.
 
 SOUK_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 # Shared by all clones of one user: build output, tools, the Python environment.
@@ -7,30 +7,42 @@ SOUK_CACHE=${SOUK_CACHE:-$HOME/.cache/souk}
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$SOUK_CACHE/target}
 export SOUK_ROOT SOUK_CACHE CARGO_TARGET_DIR
 
-# Committed query data decide, whatever database the caller's environment names.
+# The committed query data decide, whatever database the caller's environment names.
 export SQLX_OFFLINE=${SQLX_OFFLINE:-true}
-export WRANGLER_SEND_METRICS=false PYTHONDONTWRITEBYTECODE=1
 
-WORKER_BUILD_VERSION=0.8.7
-CARGO_NEXTEST_VERSION=0.9.143
-CARGO_DENY_VERSION=0.20.2
-CARGO_MACHETE_VERSION=0.9.2
+say() { printf '%s\n' "$*" >&2; }
+die() {
+    printf 'error: %s\n' "$*" >&2
+    exit 1
+}
 
-# Versions that must equal a library's are read from where the library is pinned.
 locked_version() { # CRATE: its version in Cargo.lock
-    awk -v name="name = \"$1\"" '$0 == name { getline; gsub(/version = |"/, ""); print; exit }' \
+    awk -v wanted="name = \"$1\"" \
+        'found { gsub(/version = |"/, ""); print; exit } $0 == wanted { found = 1 }' \
         "$SOUK_ROOT/Cargo.lock"
 }
 
-tool_dir() { # CRATE VERSION: where that version of a tool is installed
+tool_version() { # TOOL: its version in local/tools.txt
+    awk -v wanted="$1" '$1 == wanted { print $2 }' "$SOUK_ROOT/local/tools.txt"
+}
+
+tool_dir() { # TOOL VERSION: where it is installed
     printf '%s/tools/%s-%s\n' "$SOUK_CACHE" "$1" "$2"
 }
 
-venv_dir() {
+hash_of() { # FILE: 16 digits
     local hash
-    hash=$(sha256sum "$SOUK_ROOT/local/requirements.txt")
-    printf '%s/venv-%s\n' "$SOUK_CACHE" "${hash:0:16}"
+    hash=$(sha256sum "$1")
+    printf '%s\n' "${hash:0:16}"
 }
 
-say() { printf '%s\n' "$*" >&2; }
-die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+venv_dir() {
+    printf '%s/venv-%s\n' "$SOUK_CACHE" "$(hash_of "$SOUK_ROOT/local/requirements.txt")"
+}
+
+# Tools of our own come after the machine's.
+for _tool in cargo-nextest cargo-deny cargo-machete; do
+    PATH=$PATH:$(tool_dir "$_tool" "$(tool_version "$_tool")")/bin
+done
+unset _tool
+export PATH

@@ -103,6 +103,22 @@ pub(crate) fn remove_dir(path: &Path) -> Result<()> {
     }
 }
 
+/// Empties a directory, except for the entry called `kept`.
+pub(crate) fn clear_dir(dir: &Path, kept: &str) -> Result<()> {
+    for entry in entries(dir)? {
+        if entry.ends_with(kept) {
+            continue;
+        }
+        if fs::symlink_metadata(&entry)?.is_dir() {
+            remove_dir(&entry)?;
+        } else {
+            fs::remove_file(&entry)
+                .with_context(|| format!("cannot remove {}", entry.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Copies a tree of files and directories, keeping modes. `to` must not exist.
 pub(crate) fn copy_tree(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir(to).with_context(|| format!("cannot make {}", to.display()))?;

@@ -13,6 +13,7 @@ mod process;
 mod repo;
 mod sqlx_prepare;
 mod stack;
+mod test;
 mod tools;
 
 use anyhow::Result;
@@ -50,6 +51,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Run all tests against a fresh local cloud
+    Test(test::TestArguments),
     /// Write the query data that sqlx's macros read when there is no database
     SqlxPrepare {
         /// Change nothing, fail when the committed data are not what the queries need
@@ -86,6 +89,7 @@ async fn run(task: Task) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
+        Task::Test(arguments) => test::run(&repo, &arguments).await,
         Task::SqlxPrepare { check } => sqlx_prepare::run(&repo, check).await,
     }
 }

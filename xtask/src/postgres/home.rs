@@ -106,11 +106,17 @@ impl Home {
     }
 }
 
-/// Removes `state` and, for root, what belongs to it elsewhere. The server must not run.
-pub(crate) fn remove(state: &Path) -> Result<()> {
+/// Removes the data of the server of `state`, wherever they lie. It must not run.
+pub(crate) fn remove_data(state: &Path) -> Result<()> {
     if geteuid().is_root() {
         files::remove_dir(&roots_place(Path::new(ROOTS_HOME), state))?;
     }
+    files::remove_dir(&state.join("postgres"))
+}
+
+/// Removes `state` with the data of its server, which must not run.
+pub(crate) fn remove(state: &Path) -> Result<()> {
+    remove_data(state)?;
     files::remove_dir(state)
 }
 

@@ -3,6 +3,8 @@
 
 mod home;
 
+pub(crate) use home::remove_data;
+
 use crate::files;
 use crate::process::{
     Lines, Parts, kept_port, output_of, output_with_input, run_foreground, wait_for_line,

@@ -15,6 +15,8 @@ use tokio::time::sleep;
 
 /// How often the functions' logs are asked for.
 const POLL_PERIOD: Duration = Duration::from_secs(1);
+/// The part that has the functions in it.
+pub(crate) const MINISTACK: &str = "ministack";
 /// Lambda's own lines around each invocation.
 const PLATFORM_LINES: [&str; 3] = ["START RequestId:", "END RequestId:", "REPORT RequestId:"];
 /// Functions whose logs are shown, and the name before each line.
@@ -54,6 +56,11 @@ impl Console {
     /// From now on, the parts' lines go to the terminal.
     pub(crate) fn go_live(&self) {
         self.live.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on, they go to the files only: what parts say while they stop is of no interest.
+    pub(crate) fn go_quiet(&self) {
+        self.live.store(false, Ordering::Relaxed);
     }
 
     /// Passes a part's lines on until it ends.
@@ -158,8 +165,14 @@ impl Log {
             // A full disk must not end the stack.
             writeln!(file, "{line}").ok();
         }
-        if self.live.load(Ordering::Relaxed) {
+        if self.live.load(Ordering::Relaxed) && !repeats_function(self.name, line) {
             println!("{:<13}| {line}", self.name);
         }
     }
+}
+
+/// MiniStack's own log repeats what functions write, in lines without its time stamp.
+fn repeats_function(name: &str, line: &str) -> bool {
+    name == MINISTACK
+        && (!line.starts_with(|c: char| c.is_ascii_digit()) || line.ends_with("output:"))
 }

@@ -27,11 +27,7 @@ pub(crate) async fn start(repo: &Repo, state: &Path, parts: &Parts) -> Result<(S
     for dir in [&temp, &kept] {
         files::private_dir(dir)?;
     }
-    for file in files::entries(&kept)? {
-        if !file.ends_with(KEPT) {
-            std::fs::remove_file(file)?;
-        }
-    }
+    files::clear_dir(&kept, KEPT)?;
 
     let port = kept_port(state, "ministack")?;
     let endpoint = format!("http://127.0.0.1:{port}");

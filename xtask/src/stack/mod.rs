@@ -9,7 +9,9 @@ mod provision;
 mod secrets;
 mod serve;
 
-pub(crate) use serve::{check, serve};
+pub(crate) use console::Console;
+pub(crate) use edge::DEMO_HOST;
+pub(crate) use serve::{check, serve, show_logs};
 
 use crate::files;
 use crate::package::{Artefacts, artefacts};
@@ -18,7 +20,6 @@ use crate::process::Parts;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
 use cloud::Cloud;
-use console::Console;
 use core::time::Duration;
 use nix::sys::signal::Signal;
 use secrets::Secrets;
@@ -32,6 +33,9 @@ const DATABASE: &str = "souk";
 const OWNER_ROLE: &str = "souk_owner";
 const APP_ROLE: &str = "souk_app";
 const RELAY_ROLE: &str = "souk_relay";
+
+/// In the state directory: locked while a stack runs on it.
+const LOCK: &str = "lock";
 
 /// A running local cloud.
 #[derive(Debug)]
@@ -90,11 +94,13 @@ impl Stack {
     /// follow.
     pub(crate) fn claim(repo: &Repo, state: &Path, console: Console) -> Result<Self> {
         files::private_dir(state)?;
-        let lock = File::create(state.join("lock"))?;
+        let lock = File::create(state.join(LOCK))?;
         if lock.try_lock().is_err() {
             bail!("another local cloud runs on {}", state.display());
         }
-        files::private_dir(&state.join("log"))?;
+        let logs = state.join("log");
+        files::remove_dir(&logs)?;
+        files::private_dir(&logs)?;
         Ok(Self {
             repo: repo.clone(),
             parts: Parts::of(state),
@@ -102,6 +108,13 @@ impl Stack {
             _lock: lock,
             state: state.to_owned(),
         })
+    }
+
+    /// Forgets everything that an earlier run has left, before [`Stack::start`].
+    pub(crate) fn start_afresh(&self) -> Result<()> {
+        files::clear_dir(&self.state, LOCK)?;
+        postgres::remove_data(&self.state)?;
+        files::private_dir(&self.state.join("log"))
     }
 
     /// Starts all parts and deploys into them, as far as possible at the same time.
@@ -132,6 +145,7 @@ impl Stack {
 
     /// Stops all parts, the last one first.
     pub(crate) async fn stop(self) -> Result<()> {
+        self.console.go_quiet();
         self.console.stop_following().await;
         self.parts.stop().await
     }
@@ -157,7 +171,7 @@ impl Stack {
     async fn start_ministack(&self) -> Result<(Cloud, String)> {
         let began = Instant::now();
         let (endpoint, lines) = ministack::start(&self.repo, &self.state, &self.parts).await?;
-        self.console.follow("ministack", lines, &self.state);
+        self.console.follow(console::MINISTACK, lines, &self.state);
         let cloud = Cloud::at(&endpoint);
         let origin_url = provision::http_api(&cloud).await?;
         self.say("MiniStack", began);

@@ -1,0 +1,79 @@
+# shellcheck shell=bash
+# Steps of script/bootstrap. Each returns at once when there is nothing to do.
+
+need_rust() {
+    command -v cargo >/dev/null || die "cargo is missing: install Rust as https://rustup.rs tells"
+    command -v cc >/dev/null || die "a C compiler is missing: apt-get install build-essential, or your system's equivalent"
+    command -v rustup >/dev/null || return 0 # a distribution's cargo: it says itself what it cannot do
+    local channel
+    channel=$(sed -n 's/^channel = "\(.*\)"$/\1/p' "$SOUK_ROOT/rust-toolchain.toml")
+    if ! rustup run "$channel" cargo --version >/dev/null 2>&1; then
+        say "installing Rust $channel"
+        rustup toolchain install "$channel" --profile minimal --component rustfmt,clippy ||
+            die "rustup could not install Rust $channel"
+    fi
+    [[ -n ${SOUK_WASM_TOOLCHAIN-} ]] && return 0
+    local sysroot
+    sysroot=$(rustc --print sysroot)
+    [[ -d $sysroot/lib/rustlib/wasm32-unknown-unknown ]] && return 0
+    say "adding the target wasm32-unknown-unknown"
+    rustup target add wasm32-unknown-unknown ||
+        die "rustup could not add the target wasm32-unknown-unknown; name a toolchain that has it by SOUK_WASM_TOOLCHAIN"
+}
+
+need_python_environment() {
+    local venv
+    venv=$(venv_dir)
+    [[ -e $venv/complete ]] && return 0
+    rm -rf "$venv" # half an installation, cut off
+    command -v python3 >/dev/null || die "python3 is missing: install Python 3.10 or newer"
+    say "installing the Python parts of the local cloud"
+    if ! python3 -m venv "$venv"; then
+        rm -rf "$venv"
+        die "python3 cannot make a virtual environment: apt-get install python3-venv, or your system's equivalent"
+    fi
+    if ! "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
+        --requirement "$SOUK_ROOT/local/requirements.txt"; then
+        rm -rf "$venv"
+        die "pip could not install what local/requirements.txt names"
+    fi
+    touch "$venv/complete"
+}
+
+need_edge_packages() {
+    local modules
+    modules=$SOUK_CACHE/npm-$(hash_of "$SOUK_ROOT/edge/package-lock.json")
+    if [[ ! -d $modules ]]; then
+        command -v npm >/dev/null || die "npm is missing: install Node.js with npm; its version does not matter"
+        say "installing the npm packages of the edge tools"
+        local draft=$modules.draft
+        rm -rf "$draft"
+        mkdir "$draft"
+        cp "$SOUK_ROOT"/edge/{package.json,package-lock.json,.npmrc} "$draft"
+        (cd "$draft" && npm ci --loglevel=error >&2) ||
+            die "npm could not install what edge/package-lock.json names"
+        mv "$draft" "$modules"
+    fi
+    local link=$SOUK_ROOT/edge/node_modules
+    if [[ ! $link -ef $modules/node_modules ]]; then
+        rm -rf "$link"
+        ln -s "$modules/node_modules" "$link"
+    fi
+}
+
+need_cargo_tool() { # PACKAGE PROGRAM VERSION [cargo install options]
+    local package=$1 program=$2 version=$3 dir
+    dir=$(tool_dir "$package" "$version")
+    [[ -x $dir/bin/$program ]] && return 0
+    say "compiling $package $version, which takes some minutes"
+    # Everything built once, in a folder of its own, and kept only as long as it is compiled.
+    CARGO_TARGET_DIR=$dir/target cargo install --quiet --root "$dir" "$package" \
+        --version "=$version" "${@:4}" || die "cargo could not install $package $version"
+    rm -rf "$dir/target"
+}
+
+need_nextest() {
+    # Any version runs the tests; one that the machine has is not built again.
+    command -v cargo-nextest >/dev/null && return 0
+    need_cargo_tool cargo-nextest cargo-nextest "$(tool_version cargo-nextest)" --locked
+}

@@ -1,0 +1,185 @@
+//! `cargo xtask test`: the whole test suite, against a fresh local cloud that goes with it.
+
+use crate::files;
+use crate::package::artefacts;
+use crate::postgres::Throwaway;
+use crate::process::{StopSignals, run_foreground};
+use crate::repo::Repo;
+use crate::stack::{Console, DEMO_HOST, Facts, Stack, show_logs};
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+use tokio::process::Command;
+
+/// What to run.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TestArguments {
+    /// Tests that have a short and a long form run the long one
+    #[arg(long)]
+    full: bool,
+    /// Start Postgres only, and leave out the end-to-end tests
+    #[arg(long)]
+    no_stack: bool,
+    /// Passed on to `cargo nextest run`
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    nextest: Vec<String>,
+}
+
+/// The edge is built for wasm32 only.
+const WORKSPACE: [&str; 3] = ["--workspace", "--exclude", "souk-edge"];
+const END_TO_END: &str = "souk-e2e";
+
+/// Environment for the tests: names and values.
+type Variables = Vec<(&'static str, String)>;
+
+/// Runs the tests; the summary of nextest is the last that is printed.
+pub(crate) async fn run(repo: &Repo, arguments: &TestArguments) -> Result<ExitCode> {
+    // Before anything runs that would share the machine with the compiler.
+    if !compile(repo, arguments).await? {
+        bail!("the tests do not compile");
+    }
+    if !doc_tests(repo).await? {
+        bail!("a documentation test failed");
+    }
+    if arguments.no_stack {
+        let server = Throwaway::start(repo).await?;
+        let variables = vec![("SOUK_TEST_POSTGRES_URL", server.url.to_string())];
+        let ran = nextest(repo, arguments, &variables).await;
+        server.stop().await?;
+        return ran;
+    }
+    // A state of its own: what a developer has in the usual one stays as it is.
+    let state = repo.state().join("test");
+    let console = Console::new(false);
+    artefacts(repo).await?;
+    let stack = Stack::claim(repo, &state, console)?;
+    let mut signals = StopSignals::new()?;
+    let ran = tokio::select! {
+        ran = with_stack(repo, arguments, &stack, &state) => ran,
+        () = signals.recv() => Err(anyhow::anyhow!("stopped by a signal")),
+    };
+    stack.stop().await?;
+    ran
+}
+
+async fn with_stack(
+    repo: &Repo,
+    arguments: &TestArguments,
+    stack: &Stack,
+    state: &Path,
+) -> Result<ExitCode> {
+    stack.start_afresh()?;
+    let facts = stack
+        .start()
+        .await
+        .inspect_err(|_| show_logs(state))
+        .context("the local cloud did not start")?;
+    nextest(repo, arguments, &stack_variables(&facts)).await
+}
+
+fn stack_variables(facts: &Facts) -> Variables {
+    let secrets = &facts.secrets;
+    vec![
+        ("SOUK_TEST_POSTGRES_URL", facts.postgres_url.to_string()),
+        ("SOUK_TEST_DATABASE_URL", facts.databases.owner.to_string()),
+        (
+            "SOUK_TEST_APP_DATABASE_URL",
+            facts.databases.app.to_string(),
+        ),
+        (
+            "SOUK_TEST_RELAY_DATABASE_URL",
+            facts.databases.relay.to_string(),
+        ),
+        ("SOUK_TEST_AWS_ENDPOINT", facts.aws_endpoint.clone()),
+        ("SOUK_TEST_ORIGIN_URL", facts.origin_url.clone()),
+        ("SOUK_TEST_EDGE_URL", facts.edge_url.clone()),
+        ("SOUK_TEST_EDGE_HOST", DEMO_HOST.to_owned()),
+        ("SOUK_TEST_API_KEY", secrets.api_key.clone()),
+        ("SOUK_TEST_TENANT_ID", secrets.tenant_id.to_string()),
+        (
+            "SOUK_TEST_EDGE_SIGNING_KEY_ID",
+            secrets.signing_key_id.clone(),
+        ),
+        ("SOUK_TEST_EDGE_SIGNING_KEY", secrets.signing_key.clone()),
+        (
+            "SOUK_TEST_ARTEFACTS",
+            facts.artefacts.dir.display().to_string(),
+        ),
+    ]
+}
+
+async fn nextest(
+    repo: &Repo,
+    arguments: &TestArguments,
+    variables: &Variables,
+) -> Result<ExitCode> {
+    let mut command = nextest_command(repo, arguments);
+    command.args(&arguments.nextest);
+    for (name, value) in variables {
+        command.env(name, value);
+    }
+    if arguments.full {
+        command.env("SOUK_TEST_FULL", "1");
+    }
+    let status = run_foreground(&mut command).await?;
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+async fn compile(repo: &Repo, arguments: &TestArguments) -> Result<bool> {
+    let mut command = nextest_command(repo, arguments);
+    command.arg("--no-run");
+    Ok(run_foreground(&mut command).await?.success())
+}
+
+fn nextest_command(repo: &Repo, arguments: &TestArguments) -> Command {
+    let mut command = cargo(repo);
+    command.args(["nextest", "run"]).args(WORKSPACE);
+    if arguments.no_stack {
+        command.args(["--exclude", END_TO_END]);
+    }
+    command
+}
+
+/// Documentation tests, which nextest does not run; skipped where there is none, since rustdoc takes
+/// its time to find that out.
+async fn doc_tests(repo: &Repo) -> Result<bool> {
+    let mut any = false;
+    for folder in ["core", "functions", "tests"] {
+        any = any || has_doc_test(&repo.root.join(folder))?;
+    }
+    if !any {
+        return Ok(true);
+    }
+    let mut command = cargo(repo);
+    command.args(["test", "--quiet", "--doc"]).args(WORKSPACE);
+    Ok(run_foreground(&mut command).await?.success())
+}
+
+fn has_doc_test(path: &Path) -> Result<bool> {
+    if path.is_dir() {
+        for entry in files::entries(path)? {
+            if has_doc_test(&entry)? {
+                return Ok(true);
+            }
+        }
+        return Ok(false);
+    }
+    if path.extension().is_none_or(|extension| extension != "rs") {
+        return Ok(false);
+    }
+    let text = fs::read_to_string(path)?;
+    Ok(text
+        .lines()
+        .map(str::trim_start)
+        .any(|line| line.starts_with("/// ```") || line.starts_with("//! ```")))
+}
+
+fn cargo(repo: &Repo) -> Command {
+    let mut command = Command::new(&repo.cargo);
+    command
+        .current_dir(&repo.root)
+        .env("CARGO_TARGET_DIR", &repo.target);
+    command
+}
