@@ -5,6 +5,10 @@
     clippy::print_stderr,
     reason = "a program for the terminal: this is its output"
 )]
+#![allow(
+    clippy::large_futures,
+    reason = "each is made once in the life of the program"
+)]
 
 mod files;
 mod package;
@@ -14,6 +18,7 @@ mod repo;
 mod sqlx_prepare;
 mod stack;
 mod test;
+mod tidy;
 mod tools;
 
 use anyhow::Result;
@@ -39,7 +44,7 @@ enum Task {
     },
     /// Run a command against a fresh Postgres that is thrown away afterwards
     ///
-    /// SOUK_TEST_POSTGRES_URL names the server (superuser, database `postgres`).
+    /// `SOUK_TEST_POSTGRES_URL` names the server (superuser, database `postgres`).
     Postgres {
         /// The command and its arguments; a shell when there is none
         #[arg(last = true)]
@@ -53,6 +58,8 @@ enum Task {
     },
     /// Run all tests against a fresh local cloud
     Test(test::TestArguments),
+    /// Check the rules of this repository that no compiler knows
+    Tidy,
     /// Write the query data that sqlx's macros read when there is no database
     SqlxPrepare {
         /// Change nothing, fail when the committed data are not what the queries need
@@ -90,6 +97,10 @@ async fn run(task: Task) -> Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Task::Test(arguments) => test::run(&repo, &arguments).await,
+        Task::Tidy => {
+            tidy::run(&repo)?;
+            Ok(ExitCode::SUCCESS)
+        }
         Task::SqlxPrepare { check } => sqlx_prepare::run(&repo, check).await,
     }
 }

@@ -252,9 +252,9 @@ pub(crate) fn kept_port(state: &Path, part: &str) -> Result<u16> {
     {
         return Ok(port);
     }
-    let port = free_port()?;
-    files::write_private(&file, &port.to_string())?;
-    Ok(port)
+    let new = free_port()?;
+    files::write_private(&file, &new.to_string())?;
+    Ok(new)
 }
 
 fn is_free(port: u16) -> bool {

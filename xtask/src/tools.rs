@@ -90,7 +90,7 @@ pub(crate) fn locked_version(repo: &Repo, name: &str) -> Result<String> {
 }
 
 /// The version of a tool in local/tools.txt.
-fn pinned_version(repo: &Repo, name: &str) -> Result<String> {
+pub(crate) fn pinned_version(repo: &Repo, name: &str) -> Result<String> {
     let path = repo.root.join("local/tools.txt");
     let pins = files::read_if_there(&path)?.context("local/tools.txt is missing")?;
     pins.lines()

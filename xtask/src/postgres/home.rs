@@ -15,7 +15,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 
 /// Only root writes here, so nobody can put something in its way.
 const ROOTS_HOME: &str = "/var/lib/souk-local";
@@ -252,12 +252,13 @@ async fn end_server(data: &Path) -> Result<()> {
         && serves(pid, data)
     {
         kill(pid, Signal::SIGINT)?;
-        let deadline = Instant::now() + ORPHAN_STOP_TIMEOUT;
-        while is_alive(pid) {
-            if Instant::now() > deadline {
-                bail!("the Postgres that runs as process {pid} does not stop; end it by hand");
+        let ended = async {
+            while is_alive(pid) {
+                sleep(Duration::from_millis(50)).await;
             }
-            sleep(Duration::from_millis(50)).await;
+        };
+        if timeout(ORPHAN_STOP_TIMEOUT, ended).await.is_err() {
+            bail!("the Postgres that runs as process {pid} does not stop; end it by hand");
         }
     }
     match fs::remove_file(&lock) {

@@ -73,7 +73,7 @@ impl Console {
         });
     }
 
-    /// Passes on what the functions write, which MiniStack keeps in CloudWatch Logs.
+    /// Passes on what the functions write, as MiniStack keeps it.
     pub(crate) fn follow_functions(&self, cloud: &Cloud, state: &Path) {
         let mut followers = self.followers();
         for (function, name) in FUNCTION_LOGS {

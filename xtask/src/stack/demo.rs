@@ -4,12 +4,12 @@ use super::Facts;
 use super::edge::DEMO_HOST;
 use crate::postgres::{psql_program, run_sql};
 use crate::repo::Repo;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use core::time::Duration;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use souk_domain::OrderId;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// Longer than the sweep's period: the order arrives even if its doorbell was lost.
 const READ_MODEL_TIMEOUT: Duration = Duration::from_secs(90);
@@ -89,18 +89,24 @@ async fn wait_for_summary(repo: &Repo, facts: &Facts, order: OrderId) -> Result<
         ("tenant_id", tenant_id.as_str()),
         ("order_id", order_id.as_str()),
     ];
-    let deadline = Instant::now() + READ_MODEL_TIMEOUT;
-    while Instant::now() < deadline {
-        let answer = run_sql(repo, &facts.databases.app, &file, &variables).await?;
-        if answer.trim() == "t" {
-            return Ok(());
+    let appeared = async {
+        while run_sql(repo, &facts.databases.app, &file, &variables)
+            .await?
+            .trim()
+            != "t"
+        {
+            sleep(Duration::from_millis(100)).await;
         }
-        sleep(Duration::from_millis(100)).await;
-    }
-    bail!(
-        "{order} is not in the read model after {} s",
-        READ_MODEL_TIMEOUT.as_secs()
-    )
+        Ok(())
+    };
+    timeout(READ_MODEL_TIMEOUT, appeared)
+        .await
+        .unwrap_or_else(|_| {
+            let limit_s = READ_MODEL_TIMEOUT.as_secs();
+            Err(anyhow!(
+                "{order} is not in the read model after {limit_s} s"
+            ))
+        })
 }
 
 impl Demo {

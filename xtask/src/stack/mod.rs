@@ -152,13 +152,12 @@ impl Stack {
 
     async fn start_postgres(&self, secrets: &Secrets) -> Result<(Url, Databases)> {
         let began = Instant::now();
-        let server = match &self.repo.postgres_url {
-            Some(url) => Url::parse(url).context("SOUK_POSTGRES_URL or DATABASE_URL")?,
-            None => {
-                let (url, lines) = postgres::start(&self.repo, &self.state, &self.parts).await?;
-                self.console.follow("postgres", lines, &self.state);
-                url
-            }
+        let server = if let Some(url) = &self.repo.postgres_url {
+            Url::parse(url).context("SOUK_POSTGRES_URL or DATABASE_URL")?
+        } else {
+            let (url, lines) = postgres::start(&self.repo, &self.state, &self.parts).await?;
+            self.console.follow("postgres", lines, &self.state);
+            url
         };
         let file = self.repo.sql("create_owner.sql");
         let variables = [("password", secrets.owner_password.as_str())];

@@ -5,7 +5,7 @@ use super::Databases;
 use super::cloud::{Cloud, arn};
 use super::secrets::Secrets;
 use crate::package::Artefacts;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use aws_sdk_apigatewayv2::types::{IntegrationType, ProtocolType};
 use aws_sdk_lambda::primitives::Blob;
 use aws_sdk_lambda::types::{
@@ -17,13 +17,15 @@ use core::time::Duration;
 use serde_json::json;
 use std::collections::HashMap;
 use std::fs;
-use tokio::time::{Instant, sleep};
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 const DOORBELL_QUEUE: &str = "souk-doorbell";
 const DOORBELL_DLQ: &str = "souk-doorbell-dlq";
 const READ_MODELS_QUEUE: &str = "souk-read-models.fifo";
 const READ_MODELS_DLQ: &str = "souk-read-models-dlq.fifo";
+/// SQS wants it in the name of a FIFO queue.
+const FIFO_SUFFIX: &str = ".fifo";
 const RECEIVES_MAX: u32 = 5;
 
 const ORDERS: &str = "souk-orders";
@@ -168,7 +170,7 @@ impl Deployment<'_> {
             return Ok(url);
         }
         let mut request = self.cloud.sqs.create_queue().queue_name(name);
-        if name.ends_with(".fifo") {
+        if name.strip_suffix(FIFO_SUFFIX).is_some() {
             request = request.attributes(QueueAttributeName::FifoQueue, "true");
         }
         let made = request
@@ -288,28 +290,35 @@ impl Deployment<'_> {
     }
 
     async fn wait_active(&self, name: &str) -> Result<()> {
-        let deadline = Instant::now() + ACTIVE_TIMEOUT;
-        loop {
-            let found = self
-                .cloud
-                .lambda
-                .get_function_configuration()
-                .function_name(name)
-                .send()
-                .await
-                .with_context(|| format!("cannot read the function {name}"))?;
-            match found.state {
-                Some(State::Active) => return Ok(()),
-                Some(State::Failed) => {
-                    let reason = found.state_reason.unwrap_or_default();
-                    bail!("the function {name} failed to start: {reason}");
-                }
-                _ if Instant::now() > deadline => {
-                    bail!("the function {name} is not active after {ACTIVE_TIMEOUT:?}");
-                }
-                _ => sleep(Duration::from_millis(50)).await,
+        let became_active = async {
+            while !self.is_active(name).await? {
+                sleep(Duration::from_millis(50)).await;
             }
+            Ok(())
+        };
+        timeout(ACTIVE_TIMEOUT, became_active)
+            .await
+            .unwrap_or_else(|_| {
+                Err(anyhow!(
+                    "the function {name} is not active after {ACTIVE_TIMEOUT:?}"
+                ))
+            })
+    }
+
+    async fn is_active(&self, name: &str) -> Result<bool> {
+        let found = self
+            .cloud
+            .lambda
+            .get_function_configuration()
+            .function_name(name)
+            .send()
+            .await
+            .with_context(|| format!("cannot read the function {name}"))?;
+        if found.state == Some(State::Failed) {
+            let reason = found.state_reason.unwrap_or_default();
+            bail!("the function {name} failed to start: {reason}");
         }
+        Ok(found.state == Some(State::Active))
     }
 
     /// Lets a queue feed a function, which reports the messages that failed.
