@@ -71,18 +71,14 @@ impl Proxy {
         if !is_send || state.kills_left == 0 || state.random.u8(..4) != 0 {
             return Fate::Pass;
         }
-        state.kills_left -= 1;
         match state.random.u8(..10) {
             0 => Fate::KillBeforeSend,
             1 | 2 => Fate::KillAround(Duration::from_micros(state.random.u64(..6_000))),
-            _ => {
-                state.kills_between_send_and_mark += 1;
-                Fate::KillBetweenSendAndMark
-            }
+            _ => Fate::KillBetweenSendAndMark,
         }
     }
 
-    async fn forward(&self, request: Request) -> Response {
+    async fn forward(self: Arc<Self>, request: Request) -> Response {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, 2 * 1024 * 1024).await.unwrap();
         let target = parts
@@ -92,7 +88,7 @@ impl Proxy {
         let is_send = target == Some("AmazonSQS.SendMessageBatch");
         let fate = self.fate(is_send);
         if matches!(fate, Fate::KillBeforeSend) {
-            self.kill();
+            self.kill(fate);
         }
         let mut headers = parts.headers.clone();
         headers.remove(http::header::HOST);
@@ -117,12 +113,12 @@ impl Proxy {
             self.note(&body, &answer);
         }
         match fate {
-            Fate::KillBetweenSendAndMark => self.kill(),
+            Fate::KillBetweenSendAndMark => self.kill(fate),
             Fate::KillAround(delay) => {
-                let (marker, state) = (self.marker.clone(), delay);
+                let proxy = self.clone();
                 tokio::spawn(async move {
-                    tokio::time::sleep(state).await;
-                    kill_processes(&marker);
+                    tokio::time::sleep(delay).await;
+                    proxy.kill(fate);
                 });
             }
             Fate::Pass | Fate::KillBeforeSend => {}
@@ -158,15 +154,21 @@ impl Proxy {
         }
     }
 
-    fn kill(&self) {
-        assert!(
-            kill_processes(&self.marker) > 0,
-            "there is no relay process to kill"
-        );
+    /// Kills the relay. Counts only when there was one: another of its requests may have met the
+    /// same fate just before.
+    fn kill(&self, fate: Fate) {
+        if kill_processes(&self.marker) == 0 {
+            return;
+        }
+        let mut state = self.state.lock().unwrap();
+        state.kills_left = state.kills_left.saturating_sub(1);
+        if matches!(fate, Fate::KillBetweenSendAndMark) {
+            state.kills_between_send_and_mark += 1;
+        }
     }
 }
 
-/// Sends SIGKILL to every process with `marker` in its environment; returns how many there were.
+/// Sends SIGKILL to every live process with `marker` in its environment; returns how many there were.
 fn kill_processes(marker: &str) -> usize {
     let mut killed = 0;
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
@@ -177,6 +179,7 @@ fn kill_processes(marker: &str) -> usize {
         else {
             continue;
         };
+        // A dead process that nobody has reaped has an empty one.
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         if environment
             .windows(marker.len())

@@ -131,10 +131,13 @@ impl Demo {
         );
         let body = r#"{"currency":"EUR","lines":[{"sku":"TEA-GREEN-100G","quantity":2}]}"#;
         Ok(format!(
-            "Place an order, read it back, see it in the read model:\n\
+            "Place an order, read it back, cancel it:\n\
              curl -s {edge}/v1/orders {headers} -H 'Content-Type: application/json' \
              -H \"Idempotency-Key: $(date +%s%N)\" -d '{body}'\n\
              curl -s {edge}/v1/orders/{id} {headers}\n\
+             curl -s -X POST {edge}/v1/orders/{id}/cancel {headers} \
+             -H \"Idempotency-Key: $(date +%s%N)\"\n\
+             See what the consumer made of the events:\n\
              {psql} '{url}' -c \"SET souk.tenant_id='{tenant}'\" -c 'TABLE souk.order_summaries'",
             id = self.order_id,
             psql = psql_program(repo)?.display(),
