@@ -38,7 +38,7 @@ impl Config {
         let origin_url = required("ORIGIN_URL")?;
         let is_base = ["http://", "https://"].iter().any(|scheme| {
             let rest = origin_url.strip_prefix(scheme);
-            rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['?', '#', ' ']))
+            rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['?', '#', ' ', '\\']))
         });
         if !is_base || origin_url.ends_with('/') {
             return Err(refuse(
@@ -104,7 +104,15 @@ mod tests {
                 assert!(!message.contains("not fit"), "{message}");
             }
         }
-        for bad in ["ftp://a", "http://", "http://a/", "http://a?b", "a"] {
+        // A backslash is read as a slash (WHATWG URL), so the path would not be the signed one.
+        for bad in [
+            "ftp://a",
+            "http://",
+            "http://a/",
+            "http://a?b",
+            "http://a\\",
+            "a",
+        ] {
             assert!(with("ORIGIN_URL", Some(bad)).is_err(), "{bad}");
         }
     }

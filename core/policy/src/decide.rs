@@ -18,7 +18,7 @@ use crate::operations::{self, Operation};
 use crate::problem::{Answer, Code, Problem};
 use crate::route::{HostKey, RouteRecord, TenantStatus};
 use crate::signature::IDEMPOTENCY_KEY_HEADER;
-use souk_domain::RequestId;
+use souk_domain::{IdempotencyKey, RequestId};
 
 /// Bytes of a path at most.
 pub const PATH_BYTES_MAX: usize = 2048;
@@ -240,7 +240,8 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }
 
-/// The idempotency key is signed, so it must be what every host on the way reads alike.
+/// The idempotency key is signed, so every host on the way must read it alike: it occurs once, in a
+/// form that cannot be two lines that a host has joined by a comma (RFC 9110, section 5.3).
 fn check_headers(facts: &RequestFacts<'_>) -> Result<(), Problem> {
     let mut keys = facts
         .headers
@@ -249,14 +250,12 @@ fn check_headers(facts: &RequestFacts<'_>) -> Result<(), Problem> {
     let Some((_, key)) = keys.next() else {
         return Ok(());
     };
-    let key = key.trim_matches([' ', '\t']);
-    let printable = key.bytes().all(|byte| matches!(byte, 0x20..=0x7e));
-    if !key.is_empty() && printable && keys.next().is_none() {
+    if IdempotencyKey::parse(key).is_ok() && keys.next().is_none() {
         return Ok(());
     }
     Err(Problem::new(
         Code::IdempotencyKeyInvalid,
-        "The idempotency key is repeated, empty or not printable ASCII.",
+        "The idempotency key is repeated, empty, too long or malformed.",
     ))
 }
 

@@ -18,7 +18,7 @@ pub enum Code {
     HostInvalid,
     /// `Content-Length` is not a number.
     ContentLengthInvalid,
-    /// The idempotency key is empty or not visible ASCII.
+    /// The idempotency key is repeated, empty, too long or malformed.
     IdempotencyKeyInvalid,
     /// The body broke off.
     BodyUnreadable,
