@@ -1,0 +1,237 @@
+//! The built edge worker in workerd, with a key-value store and an origin of the test's own.
+
+use serde_json::{Value, json};
+use souk_e2e::variable;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// The id of the key that the worker signs with.
+pub(crate) const SIGNING_KEY_ID: &str = "edge-2";
+/// The key, in base64.
+pub(crate) const SIGNING_KEY: &str = "c291ay1lZGdlLXdvcmtlci10ZXN0LXNpZ25pbmcta2V5IQ==";
+/// The region whose origin the worker forwards to.
+pub(crate) const REGION: &str = "local";
+
+const START_TIMEOUT: Duration = Duration::from_secs(90);
+const READY: &str = "Ready on http://127.0.0.1:";
+/// The line of `edge/wrangler.toml` that names the bundle.
+const MAIN: &str = "main = \"build/index.js\"";
+
+/// A running worker. It is stopped when this is dropped, also by a panic.
+pub(crate) struct Worker {
+    /// Where it listens, on 127.0.0.1.
+    pub(crate) port: u16,
+    process: Process,
+    /// Configuration, store, logs and wrangler's own files.
+    home: TempDir,
+}
+
+impl Worker {
+    /// Starts the worker of the packaged artefacts in front of `origin_url`. `records` are host names
+    /// and what the store holds under them.
+    pub(crate) fn start(origin_url: &str, records: &[(&str, String)]) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        configure(home.path(), origin_url);
+        publish(home.path(), records);
+        let mut command = wrangler(home.path());
+        command
+            .args(["dev", "--local", "--ip", "127.0.0.1", "--port", "0"])
+            .args(["--inspector-port", "0", "--log-level", "log"])
+            .args(["--show-interactive-dev-session=false"])
+            .args(["--persist-to", "state", "--env-file", "edge.env"]);
+        let mut process = Process::start(&mut command);
+        let port = process.wait_for(READY);
+        Self {
+            port: port.trim().parse().unwrap(),
+            process,
+            home,
+        }
+    }
+
+    /// Stops it, and returns all that it has printed and what wrangler has logged to files.
+    pub(crate) fn stop(mut self) -> String {
+        self.process.stop();
+        let mut log = self.process.printed();
+        for entry in fs::read_dir(self.home.path().join("log")).unwrap() {
+            log.push_str(&fs::read_to_string(entry.unwrap().path()).unwrap());
+        }
+        log
+    }
+}
+
+/// What the store holds for a tenant's host: `keys` are ids, digests in hexadecimal, scopes and expiry.
+pub(crate) fn record(tenant: &str, status: &str, region: &str, keys: &[Value]) -> String {
+    json!({
+        "version": 1,
+        "tenant_id": tenant,
+        "status": status,
+        "region": region,
+        "keys": keys,
+    })
+    .to_string()
+}
+
+fn configure(home: &Path, origin_url: &str) {
+    let module = Path::new(&variable("SOUK_TEST_ARTEFACTS")).join("edge/index.js");
+    assert!(module.is_file(), "{} is missing", module.display());
+    let settings = fs::read_to_string(repository().join("edge/wrangler.toml")).unwrap();
+    assert!(settings.contains(MAIN), "edge/wrangler.toml has no {MAIN}");
+    let main = format!("main = {}", json!(module));
+    fs::write(home.join("wrangler.toml"), settings.replace(MAIN, &main)).unwrap();
+    // Wrangler expands `$` in this file.
+    let origin_url = origin_url.replace('$', "\\$");
+    let variables = format!(
+        "ORIGIN_URL='{origin_url}'\nREGION={REGION}\nSIGNING_KEY_ID={SIGNING_KEY_ID}\n\
+         SIGNING_KEY={SIGNING_KEY}\n"
+    );
+    fs::write(home.join("edge.env"), variables).unwrap();
+}
+
+fn publish(home: &Path, records: &[(&str, String)]) {
+    let entries: Vec<Value> = records
+        .iter()
+        .map(|(host, record)| json!({ "key": format!("host:{host}"), "value": record }))
+        .collect();
+    fs::write(home.join("records.json"), json!(entries).to_string()).unwrap();
+    let mut command = wrangler(home);
+    command
+        .args(["kv", "bulk", "put", "records.json", "--local"])
+        .args(["--binding", "ROUTES", "--persist-to", "state"]);
+    let output = command.output().unwrap();
+    assert!(
+        output.status.success(),
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Wrangler on the Node it needs, with no way to the internet and nothing outside of `home`.
+fn wrangler(home: &Path) -> Command {
+    let modules = repository().join("edge/node_modules");
+    let node = node(&modules);
+    let folders = std::iter::once(node.parent().unwrap().to_owned());
+    let path = variable("PATH");
+    let path = std::env::join_paths(folders.chain(std::env::split_paths(&path))).unwrap();
+    let temp = home.join("tmp");
+    fs::create_dir_all(&temp).unwrap();
+    let mut command = Command::new(&node);
+    command
+        .arg(modules.join("wrangler/bin/wrangler.js"))
+        .current_dir(home)
+        .env_clear()
+        .env("PATH", path)
+        .env("HOME", home)
+        .env("XDG_CONFIG_HOME", home.join("config"))
+        .env("TMPDIR", temp)
+        .env("LANG", "C.UTF-8")
+        .env("CI", "true")
+        .env("NO_COLOR", "1")
+        .env("WRANGLER_SEND_METRICS", "false")
+        .env("WRANGLER_LOG_PATH", home.join("log"))
+        .env("WRANGLER_REGISTRY_PATH", home.join("registry"))
+        .env("CLOUDFLARE_CF_FETCH_ENABLED", "false")
+        .stdin(Stdio::null());
+    command
+}
+
+/// npm brings the one folder with a Node that fits the machine.
+fn node(modules: &Path) -> PathBuf {
+    let entries = fs::read_dir(modules).unwrap_or_else(|error| {
+        panic!("{}: {error}: run script/bootstrap", modules.display());
+    });
+    entries
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with("node-"))
+        .map(|entry| entry.path().join("bin/node"))
+        .find(|node| node.is_file())
+        .expect("edge/node_modules has a Node")
+}
+
+/// By the value at run time: clones share what cargo has built.
+fn repository() -> PathBuf {
+    let tests = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    tests.parent().unwrap().to_owned()
+}
+
+/// A process and what it prints.
+struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    printed: String,
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Self {
+        let spawned = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let mut child = spawned.unwrap();
+        let (sender, lines) = channel();
+        forward_lines(child.stdout.take().unwrap(), sender.clone());
+        forward_lines(child.stderr.take().unwrap(), sender);
+        Self {
+            child,
+            lines,
+            printed: String::new(),
+        }
+    }
+
+    /// What stands behind `mark` in the first line that has it.
+    fn wait_for(&mut self, mark: &str) -> String {
+        let give_up_at = Instant::now() + START_TIMEOUT;
+        loop {
+            let left = give_up_at.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("{mark:?} was not printed:\n{}", self.printed);
+            };
+            self.printed.push_str(&line);
+            if let Some((_, behind)) = line.split_once(mark) {
+                return behind.to_owned();
+            }
+        }
+    }
+
+    /// Asks it to end, which ends the processes it has started, and waits.
+    fn stop(&mut self) {
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            let pid = self.child.id().to_string();
+            let _asked = Command::new("kill").args(["-TERM", &pid]).status();
+            let _ended = self.child.wait();
+        }
+    }
+
+    /// All that was printed, when it has ended.
+    fn printed(&mut self) -> String {
+        let rest: String = self.lines.iter().collect();
+        self.printed.push_str(&rest);
+        std::mem::take(&mut self.printed)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn forward_lines(stream: impl Read + Send + 'static, sender: Sender<String>) {
+    thread::spawn(move || {
+        let mut stream = BufReader::new(stream);
+        let mut line = Vec::new();
+        while stream.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            let text = String::from_utf8_lossy(&line).into_owned();
+            if sender.send(text).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+}
