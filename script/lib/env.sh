@@ -7,8 +7,6 @@ SOUK_CACHE=${SOUK_CACHE:-$HOME/.cache/souk}
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$SOUK_CACHE/target}
 export SOUK_ROOT SOUK_CACHE CARGO_TARGET_DIR
 
-# The committed query data decide, whatever database the caller's environment names.
-export SQLX_OFFLINE=${SQLX_OFFLINE:-true}
 
 say() { printf '%s\n' "$*" >&2; }
 die() {

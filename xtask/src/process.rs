@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// How long a part may take to stop before it is killed.
-const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 /// Free ports are looked for here, below the range that outgoing connections use.
 const PORTS: core::ops::Range<u16> = 20_000..32_000;
 const PORT_ATTEMPTS_MAX: u32 = 200;

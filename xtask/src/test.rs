@@ -2,7 +2,7 @@
 
 use crate::files;
 use crate::package::artefacts;
-use crate::postgres::Throwaway;
+use crate::postgres::{Data, Throwaway};
 use crate::process::{StopSignals, run_foreground};
 use crate::repo::Repo;
 use crate::stack::{Console, DEMO_HOST, Facts, Stack, show_logs};
@@ -26,8 +26,7 @@ pub(crate) struct TestArguments {
     nextest: Vec<String>,
 }
 
-/// The edge is built for wasm32 only.
-const WORKSPACE: [&str; 3] = ["--workspace", "--exclude", "souk-edge"];
+const WORKSPACE: [&str; 1] = ["--workspace"];
 const END_TO_END: &str = "souk-e2e";
 
 /// Environment for the tests: names and values.
@@ -53,7 +52,7 @@ pub(crate) async fn run(repo: &Repo, arguments: &TestArguments) -> Result<ExitCo
     let state = repo.state().join("test");
     let console = Console::new(false);
     artefacts(repo).await?;
-    let stack = Stack::claim(repo, &state, console)?;
+    let stack = Stack::claim(repo, &state, console, Data::ThrownAway)?;
     let mut signals = StopSignals::new()?;
     let ran = tokio::select! {
         ran = with_stack(repo, arguments, &stack, &state) => ran,

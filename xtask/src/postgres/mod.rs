@@ -27,9 +27,34 @@ const CONNECTIONS_MAX: u32 = 300;
 /// The user that initdb makes.
 const SUPERUSER: &str = "postgres";
 
+/// What becomes of a server's data when it has stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Data {
+    /// They are there at the next start.
+    Kept,
+    /// Nobody reads them again.
+    ThrownAway,
+}
+
+impl Data {
+    /// A fast shutdown rolls back and writes everything, which takes its time after many tests; an
+    /// immediate one just ends.
+    const fn stop_signal(self) -> Signal {
+        match self {
+            Self::Kept => Signal::SIGINT,
+            Self::ThrownAway => Signal::SIGQUIT,
+        }
+    }
+}
+
 /// Starts the server whose data belong to `state`, making the data when there are none. Returns its
 /// database `postgres` as the superuser, and the server's log.
-pub(crate) async fn start(repo: &Repo, state: &Path, parts: &Parts) -> Result<(Url, Lines)> {
+pub(crate) async fn start(
+    repo: &Repo,
+    state: &Path,
+    parts: &Parts,
+    data: Data,
+) -> Result<(Url, Lines)> {
     let home = Home::prepare(repo, state).await?;
     let password = files::kept_secret(&state.join("postgres-password"), files::random_token)?;
     home.end_orphan().await?;
@@ -48,8 +73,7 @@ pub(crate) async fn start(repo: &Repo, state: &Path, parts: &Parts) -> Result<(U
     ] {
         command.arg("-c").arg(setting);
     }
-    // SIGINT is the fast shutdown: open transactions are rolled back, all is written.
-    let mut lines = parts.start("postgres", command, Signal::SIGINT)?;
+    let mut lines = parts.start("postgres", command, data.stop_signal())?;
     wait_for_line(&mut lines, START_TIMEOUT, |line| {
         line.ends_with("database system is ready to accept connections")
     })
@@ -173,7 +197,7 @@ impl Throwaway {
         let state = all.join(name);
         files::private_dir(&state)?;
         let parts = Parts::of(&state);
-        let (url, _log) = start(repo, &state, &parts).await?;
+        let (url, _log) = start(repo, &state, &parts, Data::ThrownAway).await?;
         Ok(Self { parts, state, url })
     }
 

@@ -15,7 +15,7 @@ pub(crate) use serve::{check, serve, show_logs};
 
 use crate::files;
 use crate::package::{Artefacts, artefacts};
-use crate::postgres::{self, run_sql, set_login};
+use crate::postgres::{self, Data, run_sql, set_login};
 use crate::process::Parts;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
@@ -46,6 +46,7 @@ pub(crate) struct Stack {
     // Held while it runs: one stack for each state directory.
     _lock: File,
     state: PathBuf,
+    data: Data,
 }
 
 /// Where the parts of a running stack are, and what opens them.
@@ -92,7 +93,7 @@ impl Databases {
 impl Stack {
     /// Takes the state directory; nothing runs yet. Whatever happens then, [`Stack::stop`] must
     /// follow.
-    pub(crate) fn claim(repo: &Repo, state: &Path, console: Console) -> Result<Self> {
+    pub(crate) fn claim(repo: &Repo, state: &Path, console: Console, data: Data) -> Result<Self> {
         files::private_dir(state)?;
         let lock = File::create(state.join(LOCK))?;
         if lock.try_lock().is_err() {
@@ -107,6 +108,7 @@ impl Stack {
             console,
             _lock: lock,
             state: state.to_owned(),
+            data,
         })
     }
 
@@ -155,7 +157,8 @@ impl Stack {
         let server = if let Some(url) = &self.repo.postgres_url {
             Url::parse(url).context("SOUK_POSTGRES_URL or DATABASE_URL")?
         } else {
-            let (url, lines) = postgres::start(&self.repo, &self.state, &self.parts).await?;
+            let (url, lines) =
+                postgres::start(&self.repo, &self.state, &self.parts, self.data).await?;
             self.console.follow("postgres", lines, &self.state);
             url
         };

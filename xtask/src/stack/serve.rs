@@ -2,6 +2,7 @@
 
 use super::console::Console;
 use super::{Facts, Stack, demo};
+use crate::postgres::Data;
 use crate::process::{StopSignals, tail};
 use crate::repo::Repo;
 use anyhow::{Context, Result};
@@ -22,7 +23,7 @@ pub(crate) async fn check(repo: &Repo, state: &Path) -> Result<()> {
 async fn run(repo: &Repo, state: &Path, stay: bool) -> Result<()> {
     let mut signals = StopSignals::new()?;
     let began = Instant::now();
-    let stack = Stack::claim(repo, state, Console::new(true))?;
+    let stack = Stack::claim(repo, state, Console::new(true), Data::Kept)?;
     let ran = tokio::select! {
         ran = bring_up(repo, &stack, began) => ran.map(|_| true),
         () = signals.recv() => Ok(false),

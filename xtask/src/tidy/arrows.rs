@@ -27,7 +27,10 @@ const LAYERS: &[Layer] = &[
     layer("souk-read-models", OF_FUNCTIONS),
     layer("souk-migrate", OF_FUNCTIONS),
     layer("souk-edge", &["souk-policy", "souk-domain"]),
-    layer("souk-testkit", &["souk-app", "souk-domain", "souk-postgres"]),
+    layer(
+        "souk-testkit",
+        &["souk-app", "souk-domain", "souk-postgres"],
+    ),
     layer("souk-e2e", &[]),
     layer("xtask", &["souk-domain"]),
 ];
@@ -38,13 +41,27 @@ const FOR_TESTS_ONLY: &[&str] = &["souk-testkit", "souk-e2e"];
 /// What black-box tests may name besides, to prepare what they test and to read what it says.
 const OF_E2E_TESTS: &[&str] = &["souk-app", "souk-domain", "souk-policy"];
 
+/// A package of this name would hide the standard library's from its dependants.
+const FORBIDDEN_NAME: &str = "core";
+
 /// Every arrow between members of the workspace that the table does not have, in words.
 pub(super) fn check(metadata: &Metadata) -> Vec<String> {
     let members = metadata.workspace_packages();
     let mut broken = Vec::new();
     for package in &members {
-        let Some(layer) = LAYERS.iter().find(|layer| layer.name == package.name.as_str()) else {
-            broken.push(format!("{} is in no layer: add it to the table in xtask", package.name));
+        if package.name.as_str() == FORBIDDEN_NAME {
+            broken.push(format!(
+                "no package may be called `{FORBIDDEN_NAME}`: its dependants would lose `core::fmt`"
+            ));
+        }
+        let Some(layer) = LAYERS
+            .iter()
+            .find(|layer| layer.name == package.name.as_str())
+        else {
+            broken.push(format!(
+                "{} is in no layer: add it to the table in xtask",
+                package.name
+            ));
             continue;
         };
         broken.extend(forbidden_arrows(package, layer, &members));
@@ -53,10 +70,11 @@ pub(super) fn check(metadata: &Metadata) -> Vec<String> {
 }
 
 fn forbidden_arrows(package: &Package, layer: &Layer, members: &[&Package]) -> Vec<String> {
-    let inner = package
-        .dependencies
-        .iter()
-        .filter(|dependency| members.iter().any(|member| member.name.as_str() == dependency.name));
+    let inner = package.dependencies.iter().filter(|dependency| {
+        members
+            .iter()
+            .any(|member| member.name.as_str() == dependency.name)
+    });
     inner
         .filter(|dependency| {
             let name = dependency.name.as_str();
@@ -70,7 +88,7 @@ fn forbidden_arrows(package: &Package, layer: &Layer, members: &[&Package]) -> V
             let kind = match dependency.kind {
                 DependencyKind::Development => " in its tests",
                 DependencyKind::Build => " in its build script",
-                _ => "",
+                DependencyKind::Normal | DependencyKind::Unknown => "",
             };
             format!(
                 "{} must not depend on {}{kind}: allowed are {:?}",
@@ -91,7 +109,9 @@ mod tests {
 
     #[test]
     fn a_forbidden_arrow_is_named() {
-        let broken = check(&metadata(include_str!("../../testdata/forbidden-arrows.json")));
+        let broken = check(&metadata(include_str!(
+            "../../testdata/forbidden-arrows.json"
+        )));
         assert_eq!(
             broken,
             [
@@ -104,7 +124,26 @@ mod tests {
     }
 
     #[test]
+    fn no_package_is_called_core() {
+        let allowed = include_str!("../../testdata/allowed-arrows.json");
+        let renamed = allowed.replace(r#""name": "souk-domain""#, r#""name": "core""#);
+        assert_ne!(renamed, allowed);
+        let broken = check(&metadata(&renamed));
+        assert!(
+            broken
+                .iter()
+                .any(|rule| rule.starts_with("no package may be called `core`")),
+            "{broken:?}"
+        );
+    }
+
+    #[test]
     fn allowed_arrows_pass() {
-        assert_eq!(check(&metadata(include_str!("../../testdata/allowed-arrows.json"))), [""; 0]);
+        assert_eq!(
+            check(&metadata(include_str!(
+                "../../testdata/allowed-arrows.json"
+            ))),
+            [""; 0]
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask tidy`: the rules of this repository that no compiler knows.
 
-mod layers;
+mod arrows;
 mod repository;
 
 use crate::repo::Repo;
@@ -14,7 +14,7 @@ pub(crate) fn run(repo: &Repo) -> Result<()> {
         .current_dir(&repo.root)
         .no_deps()
         .exec()?;
-    let mut violations = layers::violations(&metadata);
+    let mut violations = arrows::check(&metadata);
     violations.extend(repository::violations(repo)?);
     if violations.is_empty() {
         println!("{} packages, tidy", metadata.packages.len());

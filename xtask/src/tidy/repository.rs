@@ -72,6 +72,14 @@ fn disagreeing_versions(repo: &Repo) -> Result<Vec<String>> {
             "rust-toolchain.toml has {channel}, Cargo.toml promises rust-version {rust_version}"
         ));
     }
+    // The tool is installed in the locked version; an exact pin keeps `cargo update` from moving it.
+    let bindgen = locked_version(repo, "wasm-bindgen")?;
+    let pinned = text(&manifest, &["workspace", "dependencies", "wasm-bindgen"])?;
+    if pinned != format!("={bindgen}") {
+        violations.push(format!(
+            "Cargo.toml asks for wasm-bindgen {pinned} instead of ={bindgen}, as in Cargo.lock"
+        ));
+    }
     if worker != worker_build {
         violations.push(format!(
             "local/tools.txt pins worker-build {worker_build}, Cargo.lock has worker {worker}"
