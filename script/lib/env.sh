@@ -7,7 +7,6 @@ SOUK_CACHE=${SOUK_CACHE:-$HOME/.cache/souk}
 CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$SOUK_CACHE/target}
 export SOUK_ROOT SOUK_CACHE CARGO_TARGET_DIR
 
-
 say() { printf '%s\n' "$*" >&2; }
 die() {
     printf 'error: %s\n' "$*" >&2

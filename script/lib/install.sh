@@ -26,7 +26,7 @@ need_python_environment() {
     venv=$(venv_dir)
     [[ -e $venv/complete ]] && return 0
     rm -rf "$venv" # half an installation, cut off
-    command -v python3 >/dev/null || die "python3 is missing: install Python 3.10 or newer"
+    command -v python3 >/dev/null || die "python3 is missing: install Python 3.11 or newer"
     say "installing the Python parts of the local cloud"
     if ! python3 -m venv "$venv"; then
         rm -rf "$venv"
