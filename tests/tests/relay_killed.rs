@@ -31,8 +31,32 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::eventually;
 
-const ORDERS: usize = 2_000;
-const KILLS: usize = 50;
+/// Orders to write and kills to survive: `script/test --full` runs the larger size.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    orders: usize,
+    kills: usize,
+}
+
+impl Size {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "script/test --full tells it by the environment"
+    )]
+    fn from_environment() -> Self {
+        if std::env::var_os("SOUK_TEST_FULL").is_some() {
+            return Self {
+                orders: 10_000,
+                kills: 250,
+            };
+        }
+        Self {
+            orders: 2_000,
+            kills: 50,
+        }
+    }
+}
+
 const ACCOUNT_ROLE: &str = "arn:aws:iam::000000000000:role/souk-test";
 
 /// What the proxy before the queue does with the relay's next request.
@@ -226,9 +250,9 @@ fn respond(order: &Order) -> StoredResponse {
 }
 
 /// Places the orders, cancels every second one, and returns how many events that makes.
-async fn write_orders(tenant: &TestTenant) -> usize {
+async fn write_orders(tenant: &TestTenant, orders: usize) -> usize {
     let caller = tenant.caller();
-    futures::stream::iter(0..ORDERS)
+    futures::stream::iter(0..orders)
         .map(|n| {
             let caller = caller.clone();
             async move {
@@ -470,8 +494,9 @@ async fn killed_between_send_and_mark_the_relay_loses_and_reorders_nothing() {
     let run = uuid::Uuid::now_v7().simple().to_string();
     let db = TestDatabase::create().await;
     let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000_000)]).await;
-    let events = write_orders(&tenant).await;
-    assert_eq!(events, ORDERS + ORDERS / 2);
+    let Size { orders, kills } = Size::from_environment();
+    let events = write_orders(&tenant, orders).await;
+    assert_eq!(events, orders + orders / 2);
 
     let proxy = Arc::new(Proxy {
         upstream: endpoint.clone(),
@@ -479,7 +504,7 @@ async fn killed_between_send_and_mark_the_relay_loses_and_reorders_nothing() {
         marker: format!("SOUK_TEST_RUN={run}"),
         state: Mutex::new(ProxyState {
             random: fastrand::Rng::with_seed(seed),
-            kills_left: KILLS,
+            kills_left: kills,
             kills_between_send_and_mark: 0,
             taken: Vec::new(),
         }),
@@ -496,7 +521,7 @@ async fn killed_between_send_and_mark_the_relay_loses_and_reorders_nothing() {
         db.execute("UPDATE souk.outbox_lanes SET lease_expires_at = '-infinity'")
             .await;
         runs += 1;
-        assert!(runs < 4 * KILLS, "seed {seed}: the outbox does not empty");
+        assert!(runs < 4 * kills, "seed {seed}: the outbox does not empty");
     }
 
     let (taken, kills_left, kills_between) = {
@@ -508,14 +533,14 @@ async fn killed_between_send_and_mark_the_relay_loses_and_reorders_nothing() {
         )
     };
     println!(
-        "{runs} runs, {KILLS} kills, {kills_between} of them between send and mark, {} events sent again",
+        "{runs} runs, {kills} kills, {kills_between} of them between send and mark, {} events sent again",
         taken.len() - events
     );
     assert_eq!(
         kills_left, 0,
         "seed {seed}: the relay was not killed often enough"
     );
-    assert!(kills_between >= KILLS / 3, "seed {seed}");
+    assert!(kills_between >= kills / 3, "seed {seed}");
     assert_all_in_order(&taken, events, seed);
     assert_read_model_exact(&db, events, seed).await;
     deployment.delete().await;

@@ -23,30 +23,21 @@ pub async fn cancel_order(
 ) -> Result<Answer, AppError> {
     let now = tools.clock.now();
     let mut tx = tools.db.begin(caller.tenant).await?;
-    let claimed = match once::claim(&mut tx, &caller.principal, once, now).await? {
-        Turn::Replay(answer) => {
-            tx.rollback().await?;
-            return Ok(answer);
-        }
-        Turn::Act(claimed) => claimed,
-    };
-
-    let Some(order) = orders::load_for_update(&mut tx, id).await? else {
-        tx.rollback().await?;
-        return Err(AppError::OrderNotFound);
-    };
-    let transition = match order.cancel(now) {
-        Ok(transition) => transition,
-        Err(refused) => {
-            tx.rollback().await?;
-            return Err(refused.into());
-        }
-    };
-    stock::release(&mut tx, &transition.order.units_by_sku()).await?;
-    orders::update(&mut tx, &transition.order).await?;
-    record_event(tools, &mut tx, caller, &transition, now).await?;
-    let response = respond(&transition.order);
-    let answer = once::finish(&mut tx, claimed, &id.to_string(), response).await?;
-    tx.commit().await?;
-    Ok(answer)
+    let outcome = async {
+        let claimed = match once::claim(&mut tx, &caller.principal, once, now).await? {
+            Turn::Replay(answer) => return Ok(answer),
+            Turn::Act(claimed) => claimed,
+        };
+        let order = orders::load_for_update(&mut tx, id)
+            .await?
+            .ok_or(AppError::OrderNotFound)?;
+        let transition = order.cancel(now)?;
+        stock::release(&mut tx, &transition.order.units_by_sku()).await?;
+        orders::update(&mut tx, &transition.order).await?;
+        record_event(tools, &mut tx, caller, &transition, now).await?;
+        let response = respond(&transition.order);
+        once::finish(&mut tx, claimed, &id.to_string(), response).await
+    }
+    .await;
+    once::settle(tx, outcome).await
 }

@@ -94,3 +94,24 @@ pub(crate) async fn finish(
         expires_at: claimed.expires_at,
     })
 }
+
+/// Ends the transaction of a keyed command at once: commits a new effect, undoes everything else. A
+/// transaction that is merely dropped would keep the key's row locked until its connection is used
+/// again, which a frozen function may not do for long.
+pub(crate) async fn settle(
+    tx: TenantTx,
+    outcome: Result<Answer, AppError>,
+) -> Result<Answer, AppError> {
+    match outcome {
+        Ok(answer) if !answer.replayed => {
+            tx.commit().await?;
+            Ok(answer)
+        }
+        other => {
+            if let Err(error) = tx.rollback().await {
+                tracing::warn!(%error, "rollback failed; the server ends the transaction itself");
+            }
+            other
+        }
+    }
+}

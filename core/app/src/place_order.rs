@@ -25,34 +25,24 @@ pub async fn place_order(
 ) -> Result<Answer, AppError> {
     let now = tools.clock.now();
     let mut tx = tools.db.begin(caller.tenant).await?;
-    let claimed = match once::claim(&mut tx, &caller.principal, once, now).await? {
-        Turn::Replay(answer) => {
-            tx.rollback().await?;
-            return Ok(answer);
+    let outcome = async {
+        let claimed = match once::claim(&mut tx, &caller.principal, once, now).await? {
+            Turn::Replay(answer) => return Ok(answer),
+            Turn::Act(claimed) => claimed,
+        };
+        let units = request.units_by_sku();
+        let prices = catalog::load_prices(&mut tx, units.keys(), request.currency()).await?;
+        let id = OrderId::from_uuid(tools.ids.uuid_v7(now));
+        let transition = Order::place(id, request, &prices, now)?;
+        let short = stock::reserve(&mut tx, &units).await?;
+        if !short.is_empty() {
+            return Err(AppError::InsufficientStock { skus: short });
         }
-        Turn::Act(claimed) => claimed,
-    };
-
-    let units = request.units_by_sku();
-    let prices = catalog::load_prices(&mut tx, units.keys(), request.currency()).await?;
-    let id = OrderId::from_uuid(tools.ids.uuid_v7(now));
-    let transition = match Order::place(id, request, &prices, now) {
-        Ok(transition) => transition,
-        Err(refused) => {
-            tx.rollback().await?;
-            return Err(refused.into());
-        }
-    };
-    let short = stock::reserve(&mut tx, &units).await?;
-    if !short.is_empty() {
-        tx.rollback().await?;
-        return Err(AppError::InsufficientStock { skus: short });
+        orders::insert(&mut tx, &transition.order).await?;
+        record_event(tools, &mut tx, caller, &transition, now).await?;
+        let response = respond(&transition.order);
+        once::finish(&mut tx, claimed, &id.to_string(), response).await
     }
-
-    orders::insert(&mut tx, &transition.order).await?;
-    record_event(tools, &mut tx, caller, &transition, now).await?;
-    let response = respond(&transition.order);
-    let answer = once::finish(&mut tx, claimed, &id.to_string(), response).await?;
-    tx.commit().await?;
-    Ok(answer)
+    .await;
+    once::settle(tx, outcome).await
 }

@@ -520,7 +520,7 @@ mod tests {
             for step in 0..cancels {
                 match order.clone().cancel(at(1_000)) {
                     Ok(done) => {
-                        transitions += 1;
+                        transitions = u64::saturating_add(transitions, 1);
                         prop_assert_eq!(done.event.type_name(), "order.cancelled.v1");
                         order = done.order;
                     }

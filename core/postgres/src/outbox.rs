@@ -206,18 +206,6 @@ pub async fn release_lanes(db: &Database, leases: &[LaneLease]) -> Result<(), Da
     Ok(())
 }
 
-/// How many events of all tenants wait to be published. For the relay's role.
-pub async fn count_unpublished(db: &Database) -> Result<i64, DatabaseError> {
-    let mut tx = db.begin_without_tenant().await?;
-    let count = sqlx::query_scalar!(
-        r#"SELECT count(*) AS "count!" FROM souk.outbox_events WHERE published_at IS NULL"#
-    )
-    .fetch_one(&mut *tx)
-    .await?;
-    tx.commit().await?;
-    Ok(count)
-}
-
 fn columns(leases: &[LaneLease]) -> (Vec<i16>, Vec<i64>) {
     leases
         .iter()

@@ -88,7 +88,7 @@ pub(crate) async fn no_such_route() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
         "route_not_found",
-        "No such route",
+        "Unknown route",
         "see the API's description",
     )
 }
@@ -97,7 +97,7 @@ pub(crate) async fn method_not_allowed() -> Problem {
     Problem::new(
         StatusCode::METHOD_NOT_ALLOWED,
         "method_not_allowed",
-        "Not with this method",
+        "Method not allowed",
         "the route has other methods; see the Allow header",
     )
 }

@@ -31,7 +31,10 @@ pub fn router(state: OrdersState, guard: EdgeGuard) -> Router {
         .layer(from_fn_with_state(guard, require_edge_signature))
         .with_state(state.clone());
     Router::new()
-        .route("/healthz", get(handlers::healthz))
+        .route(
+            "/healthz",
+            get(handlers::healthz).fallback(handlers::method_not_allowed),
+        )
         .with_state(state)
         .merge(signed)
 }

@@ -11,12 +11,11 @@ use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use souk_app::{Caller, Clock};
+use souk_policy::decide::BODY_BYTES_MAX;
 use souk_policy::identity::{EdgeIdentity, Scopes};
 use souk_policy::signature::{KeyRing, MessageParts, SignatureError, verify};
 use std::sync::Arc;
 
-/// Bytes in a request's body, at most; the edge has the same bound.
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
 /// The header that tells a client the request's id.
 static REQUEST_ID: HeaderName = HeaderName::from_static("souk-request-id");
 /// W3C Trace Context, section 3.2.
@@ -64,7 +63,7 @@ impl EdgeCaller {
         Err(Problem::new(
             StatusCode::FORBIDDEN,
             "scope_missing",
-            "Not allowed",
+            "Scope missing",
             format!("the scope {scope} is needed"),
         ))
     }
@@ -108,13 +107,13 @@ async fn read_body(body: Body) -> Result<Bytes, Problem> {
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
-            "The body is too large",
+            "Body too large",
             format!("a body has at most {BODY_BYTES_MAX} bytes"),
         )),
         Err(_) => Err(Problem::new(
             StatusCode::BAD_REQUEST,
             "body_unreadable",
-            "The body cannot be read",
+            "Incomplete body",
             "the body ended early",
         )),
     }
@@ -146,7 +145,8 @@ fn to_caller(identity: EdgeIdentity, headers: &HeaderMap) -> Result<EdgeCaller, 
     let principal = identity.principal.parse().map_err(|_| unauthorized())?;
     let traceparent = headers
         .get(TRACEPARENT)
-        .and_then(|v| v.to_str().ok())
+        .and_then(|value| value.to_str().ok())
+        .filter(|value| is_traceparent(value))
         .map(str::to_owned);
     let caller = Caller {
         tenant: identity.tenant,
@@ -158,6 +158,15 @@ fn to_caller(identity: EdgeIdentity, headers: &HeaderMap) -> Result<EdgeCaller, 
         caller,
         scopes: identity.scopes,
     })
+}
+
+/// W3C Trace Context, section 3.2.2: version, trace id, parent id and flags in lower-case hexadecimal
+/// digits. The client wrote it, so anything else is dropped rather than told on.
+fn is_traceparent(value: &str) -> bool {
+    let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    let parts: Vec<&str> = value.split('-').collect();
+    parts.iter().map(|part| part.len()).eq([2, 32, 16, 2])
+        && parts.iter().all(|part| part.bytes().all(lower_hex))
 }
 
 fn unauthorized() -> Problem {
@@ -185,4 +194,24 @@ fn name_request(mut response: Response, request_id: &str) -> Response {
         response.headers_mut().insert(REQUEST_ID.clone(), value);
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_traceparent_of_the_standard_form_is_taken_over() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert!(is_traceparent(good));
+        for bad in [
+            "",
+            "00",
+            &good.to_uppercase(),
+            &format!("{good}-x"),
+            &good.replace('a', "g"),
+        ] {
+            assert!(!is_traceparent(bad), "{bad}");
+        }
+    }
 }

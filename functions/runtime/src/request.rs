@@ -17,7 +17,7 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
         Problem::new(
             StatusCode::BAD_REQUEST,
             "idempotency_key_invalid",
-            "The Idempotency-Key is not valid",
+            "Malformed idempotency key",
             detail,
         )
     };
