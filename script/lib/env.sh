@@ -13,6 +13,16 @@ die() {
     exit 1
 }
 
+xtask() { # TASK [arguments]
+    local quiet=--quiet
+    if [[ ! -e $CARGO_TARGET_DIR/debug/xtask ]]; then
+        say "compiling this repository's tasks, which takes some minutes the first time"
+        quiet=
+    fi
+    cd "$SOUK_ROOT"
+    exec cargo run ${quiet:+"$quiet"} --package xtask -- "$@"
+}
+
 locked_version() { # CRATE: its version in Cargo.lock
     awk -v wanted="name = \"$1\"" \
         'found { gsub(/version = |"/, ""); print; exit } $0 == wanted { found = 1 }' \
