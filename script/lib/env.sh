@@ -19,7 +19,7 @@ xtask() { # TASK [arguments]
         say "compiling this repository's tasks, which takes some minutes the first time"
         quiet=
     fi
-    cd "$SOUK_ROOT"
+    cd "$SOUK_ROOT" || exit
     exec cargo run ${quiet:+"$quiet"} --package xtask -- "$@"
 }
 

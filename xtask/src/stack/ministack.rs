@@ -29,7 +29,11 @@ pub(crate) async fn start(repo: &Repo, state: &Path, parts: &Parts) -> Result<(S
     }
     files::clear_dir(&kept, KEPT)?;
 
+    let before = files::read_if_there(&state.join("ministack-port"))?;
     let port = kept_port(state, "ministack")?;
+    if let Some(before) = before {
+        move_queues(&kept.join(KEPT), &before, &port.to_string())?;
+    }
     let endpoint = format!("http://127.0.0.1:{port}");
     let mut command = Command::new(python);
     command
@@ -69,4 +73,14 @@ pub(crate) async fn start(repo: &Repo, state: &Path, parts: &Parts) -> Result<(S
     .await
     .context("MiniStack did not start")?;
     Ok((endpoint, lines))
+}
+
+/// MiniStack files queues under their URLs: those of an earlier run are found only under the port of
+/// this one.
+fn move_queues(kept: &Path, before: &str, port: &str) -> Result<()> {
+    let Some(queues) = files::read_if_there(kept)?.filter(|_| before != port) else {
+        return Ok(());
+    };
+    let (old, new) = (format!("localhost:{before}/"), format!("localhost:{port}/"));
+    files::write_private(kept, &queues.replace(&old, &new))
 }
