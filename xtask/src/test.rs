@@ -1,12 +1,12 @@
 //! `cargo xtask test`: the whole test suite, against a fresh local cloud that goes with it.
 
 use crate::files;
-use crate::package::artefacts;
+use crate::package::{Artefacts, artefacts};
 use crate::postgres::{Data, Throwaway};
 use crate::process::{StopSignals, run_foreground};
 use crate::repo::Repo;
 use crate::stack::{Console, DEMO_HOST, Facts, Stack, show_logs};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
@@ -48,33 +48,35 @@ pub(crate) async fn run(repo: &Repo, arguments: &TestArguments) -> Result<ExitCo
         server.stop().await?;
         return ran;
     }
-    // A state of its own: what a developer has in the usual one stays as it is.
+    // A server and a state of its own: what a developer has elsewhere stays as it is.
+    let repo = &Repo {
+        postgres_url: None,
+        ..repo.clone()
+    };
     let state = repo.state().join("test");
-    let console = Console::new(false);
-    artefacts(repo).await?;
-    let stack = Stack::claim(repo, &state, console, Data::ThrownAway)?;
+    let artefacts = artefacts(repo).await?;
     let mut signals = StopSignals::new()?;
-    let ran = tokio::select! {
-        ran = with_stack(repo, arguments, &stack, &state) => ran,
-        () = signals.recv() => Err(anyhow::anyhow!("stopped by a signal")),
+    let stack = Stack::claim(repo, &state, Console::new(false), Data::ThrownAway)?;
+    let started = tokio::select! {
+        started = start(&stack, artefacts, &state) => started,
+        () = signals.recv() => Err(anyhow!("stopped while the local cloud was starting")),
+    };
+    // From here on a signal stops nextest, which knows how to stop its tests.
+    let ran = match started {
+        Ok(facts) => nextest(repo, arguments, &stack_variables(&facts)).await,
+        Err(error) => Err(error),
     };
     stack.stop().await?;
     ran
 }
 
-async fn with_stack(
-    repo: &Repo,
-    arguments: &TestArguments,
-    stack: &Stack,
-    state: &Path,
-) -> Result<ExitCode> {
+async fn start(stack: &Stack, artefacts: Artefacts, state: &Path) -> Result<Facts> {
     stack.start_afresh()?;
-    let facts = stack
-        .start()
+    stack
+        .start(artefacts)
         .await
         .inspect_err(|_| show_logs(state))
-        .context("the local cloud did not start")?;
-    nextest(repo, arguments, &stack_variables(&facts)).await
+        .context("the local cloud did not start")
 }
 
 fn stack_variables(facts: &Facts) -> Variables {

@@ -70,6 +70,7 @@ impl Console {
             while let Some(line) = lines.recv().await {
                 log.write(&line);
             }
+            log.write("(ended)");
         });
     }
 

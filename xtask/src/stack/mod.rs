@@ -14,7 +14,7 @@ pub(crate) use edge::DEMO_HOST;
 pub(crate) use serve::{check, serve, show_logs};
 
 use crate::files;
-use crate::package::{Artefacts, artefacts};
+use crate::package::Artefacts;
 use crate::postgres::{self, Data, run_sql, set_login};
 use crate::process::Parts;
 use crate::repo::Repo;
@@ -119,12 +119,8 @@ impl Stack {
         files::private_dir(&self.state.join("log"))
     }
 
-    /// Starts all parts and deploys into them, as far as possible at the same time.
-    pub(crate) async fn start(&self) -> Result<Facts> {
-        let began = Instant::now();
-        // First, while nothing else uses the machine: compiling takes all of it.
-        let artefacts = artefacts(&self.repo).await?;
-        self.say("artefacts", began);
+    /// Starts all parts and deploys `artefacts` into them, as far as possible at the same time.
+    pub(crate) async fn start(&self, artefacts: Artefacts) -> Result<Facts> {
         let secrets = Secrets::kept(&self.state)?;
         let (databases, (cloud, origin_url)) =
             tokio::try_join!(self.start_postgres(&secrets), self.start_ministack(),)?;

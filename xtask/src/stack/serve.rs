@@ -2,6 +2,7 @@
 
 use super::console::Console;
 use super::{Facts, Stack, demo};
+use crate::package::artefacts;
 use crate::postgres::Data;
 use crate::process::{StopSignals, tail};
 use crate::repo::Repo;
@@ -49,7 +50,9 @@ async fn run(repo: &Repo, state: &Path, stay: bool) -> Result<()> {
 }
 
 async fn bring_up(repo: &Repo, stack: &Stack, began: Instant) -> Result<Facts> {
-    let facts = stack.start().await?;
+    // First, while nothing else uses the machine: compiling takes all of it.
+    let artefacts = artefacts(repo).await?;
+    let facts = stack.start(artefacts).await?;
     let demo = demo::run(repo, &facts).await?;
     println!("The local cloud is up after {:.1?}.\n", began.elapsed());
     println!("{}\n", demo.story());
