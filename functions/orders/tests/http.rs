@@ -20,6 +20,7 @@ use souk_app::Clock as _;
 use souk_domain::TenantId;
 use souk_orders::{OrdersState, router};
 use souk_runtime::edge_signature::EdgeGuard;
+use souk_runtime::operations::OPERATIONS;
 use souk_runtime::signature::{KeyRing, MessageParts, SigningKey, sign};
 use souk_testkit::{TestDatabase, TestTenant};
 use std::collections::BTreeMap;
@@ -544,6 +545,44 @@ async fn scopes_tenants_and_routes_are_checked() {
         shop.send(foreign.signed()).await.problem(),
         problem(404, "order_not_found")
     );
+}
+
+/// The edge's table of operations and this function's routes are two lists: they must agree on paths,
+/// methods and scopes.
+#[tokio::test]
+async fn every_operation_of_the_edge_is_a_route_with_the_same_scope() {
+    let shop = Shop::open(&[("TEA", 250, 100)]).await;
+    for operation in &OPERATIONS {
+        let path = operation
+            .pattern
+            .replace("{id}", &format!("ord_{}", "0".repeat(32)));
+        let with = |scopes: &str| {
+            let mut call = shop.call(operation.method, &path);
+            call.headers
+                .insert("idempotency-key".to_owned(), path.clone());
+            call.scopes = scopes.to_owned();
+            call.signed()
+        };
+        let (_, code) = shop.send(with(operation.scope)).await.problem();
+        assert!(
+            ["malformed_json", "order_not_found"].contains(&code.as_str()),
+            "{} {}: {code}",
+            operation.method,
+            operation.pattern
+        );
+        let other = if operation.scope == "orders:read" {
+            "orders:write"
+        } else {
+            "orders:read"
+        };
+        let answer = shop.send(with(other)).await;
+        assert_eq!(
+            answer.problem(),
+            problem(403, "scope_missing"),
+            "{}",
+            operation.pattern
+        );
+    }
 }
 
 #[tokio::test]

@@ -12,4 +12,4 @@ pub mod problem;
 pub mod request;
 pub mod telemetry;
 
-pub use souk_policy::{identity, signature};
+pub use souk_policy::{identity, operations, signature};
