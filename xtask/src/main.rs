@@ -12,6 +12,7 @@
 
 mod files;
 mod package;
+mod ports;
 mod postgres;
 mod process;
 mod repo;

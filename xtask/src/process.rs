@@ -8,7 +8,6 @@ use anyhow::{Context, Result, bail};
 use core::time::Duration;
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -20,9 +19,6 @@ use tokio::time::timeout;
 
 /// How long a part may take to stop before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
-/// Free ports are looked for here, below the range that outgoing connections use.
-const PORTS: core::ops::Range<u16> = 20_000..32_000;
-const PORT_ATTEMPTS_MAX: u32 = 200;
 
 /// Names the state directory in the environment of every part and of all that a part starts.
 const MARKER: &str = "SOUK_LOCAL_STATE";
@@ -240,36 +236,6 @@ pub(crate) fn tail(lines: &[String]) -> String {
         .map(|line| format!("    {line}"))
         .collect::<Vec<_>>()
         .join("\n")
-}
-
-/// The port that a part of `state` had last time, so that addresses last; another one where something
-/// listens there now.
-pub(crate) fn kept_port(state: &Path, part: &str) -> Result<u16> {
-    let file = state.join(format!("{part}-port"));
-    let kept = files::read_if_there(&file)?.and_then(|text| text.parse().ok());
-    if let Some(port) = kept
-        && is_free(port)
-    {
-        return Ok(port);
-    }
-    let new = free_port()?;
-    files::write_private(&file, &new.to_string())?;
-    Ok(new)
-}
-
-fn is_free(port: u16) -> bool {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
-}
-
-/// A port of 127.0.0.1 on which nothing listens.
-fn free_port() -> Result<u16> {
-    for _ in 0..PORT_ATTEMPTS_MAX {
-        let port = fastrand::u16(PORTS);
-        if is_free(port) {
-            return Ok(port);
-        }
-    }
-    bail!("no free port among {PORT_ATTEMPTS_MAX} of {PORTS:?}")
 }
 
 /// The signals that ask this program to stop. While one of these exists, they do not end it.

@@ -6,9 +6,8 @@ mod home;
 pub(crate) use home::remove_data;
 
 use crate::files;
-use crate::process::{
-    Lines, Parts, kept_port, output_of, output_with_input, run_foreground, wait_for_line,
-};
+use crate::ports::kept_port;
+use crate::process::{Lines, Parts, output_of, output_with_input, run_foreground, wait_for_line};
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
 use core::fmt::Write as _;

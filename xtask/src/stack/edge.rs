@@ -3,7 +3,8 @@
 use super::secrets::Secrets;
 use crate::files;
 use crate::package::Artefacts;
-use crate::process::{Lines, kept_port, output_of, wait_for_line};
+use crate::ports::kept_port;
+use crate::process::{Lines, output_of, wait_for_line};
 use crate::repo::Repo;
 use crate::tools::EdgeTools;
 use anyhow::{Context, Result};

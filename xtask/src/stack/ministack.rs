@@ -1,7 +1,8 @@
 //! MiniStack: SQS, Lambda, HTTP API, scheduler and logs behind the AWS API.
 
 use crate::files;
-use crate::process::{Lines, Parts, kept_port, wait_for_line};
+use crate::ports::kept_port;
+use crate::process::{Lines, Parts, wait_for_line};
 use crate::repo::{Repo, need};
 use anyhow::{Context, Result};
 use core::time::Duration;
