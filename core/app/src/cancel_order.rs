@@ -11,20 +11,19 @@ use souk_postgres::{orders, stock};
 /// idempotency record and the answer.
 ///
 /// # Errors
-/// [`AppError::OrderNotFound`], [`AppError::Order`] when its state does not allow it,
-/// [`AppError::KeyInFlight`], [`AppError::KeyReused`], [`AppError::Database`]. None of them uses the
-/// key up.
+/// [`AppError::KeyInFlight`], [`AppError::KeyReused`], [`AppError::Order`] when its state does not
+/// allow it, [`AppError::Database`]. None of them uses the key up.
 pub async fn cancel_order(
     tools: &Tools,
     caller: &Caller,
     once: &Once,
     id: OrderId,
-    respond: impl FnOnce(&Order) -> StoredResponse + Send,
+    respond: impl Fn(Result<&Order, &AppError>) -> StoredResponse + Send + Sync,
 ) -> Result<Answer, AppError> {
     let now = tools.clock.now();
     let mut tx = tools.db.begin(caller.tenant).await?;
     let outcome = async {
-        let claimed = match once::claim(&mut tx, &caller.principal, once, now).await? {
+        let claimed = match once::claim(&mut tx, caller, once, now).await? {
             Turn::Replay(answer) => return Ok(answer),
             Turn::Act(claimed) => claimed,
         };
@@ -32,12 +31,12 @@ pub async fn cancel_order(
             .await?
             .ok_or(AppError::OrderNotFound)?;
         let transition = order.cancel(now)?;
-        stock::release(&mut tx, &transition.order.units_by_sku()).await?;
+        stock::release_all(&mut tx, id).await?;
         orders::update(&mut tx, &transition.order).await?;
         record_event(tools, &mut tx, caller, &transition, now).await?;
-        let response = respond(&transition.order);
+        let response = respond(Ok(&transition.order));
         once::finish(&mut tx, claimed, &id.to_string(), response).await
     }
     .await;
-    once::settle(tx, outcome).await
+    once::settle(tools, caller, once, tx, outcome, |e| respond(Err(e))).await
 }

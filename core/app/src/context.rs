@@ -1,19 +1,21 @@
 //! What every use case is given.
 
-use crate::{Clock, IdGenerator};
+use crate::{Clock, IdGenerator, PriceSheets};
 use souk_domain::{Principal, RequestId, TenantId};
-use souk_postgres::Database;
+use souk_postgres::{ConsistencyToken, Shards};
 use std::sync::Arc;
 
 /// The tools of a use case, built once a process.
 #[derive(Clone)]
 pub struct Tools {
-    /// The tenant's database.
-    pub db: Database,
+    /// The databases, by tenant.
+    pub db: Shards,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Identity.
     pub ids: Arc<dyn IdGenerator>,
+    /// Prices that were read before.
+    pub prices: Arc<PriceSheets>,
 }
 
 impl core::fmt::Debug for Tools {
@@ -35,4 +37,6 @@ pub struct Caller {
     pub request_id: RequestId,
     /// W3C Trace Context, section 3.2, if the request carried one.
     pub traceparent: Option<String>,
+    /// The write that a read has to see, if the request names one.
+    pub consistency: Option<ConsistencyToken>,
 }

@@ -9,10 +9,19 @@ use souk_postgres::DatabaseError;
 pub enum AppError {
     /// The first request with this idempotency key still runs.
     #[error("a request with this idempotency key is still running")]
-    KeyInFlight,
+    KeyInFlight {
+        /// Seconds after which it may have ended, at least 1.
+        retry_after_s: u32,
+    },
     /// The idempotency key belongs to another request.
     #[error("the idempotency key was used for another request")]
     KeyReused(Box<KeyReuse>),
+    /// Nothing is known of the idempotency key.
+    #[error("nothing is known of this idempotency key")]
+    KeyUnknown,
+    /// A recovery point has left what this version of Souk cannot read or write.
+    #[error("the state of a recovery point is not valid")]
+    RecoveryState(#[source] serde_json::Error),
     /// The tenant has no such order.
     #[error("no such order")]
     OrderNotFound,
@@ -22,6 +31,9 @@ pub enum AppError {
         /// Of these.
         skus: Vec<Sku>,
     },
+    /// Prices changed again and again while the order was priced.
+    #[error("prices are changing")]
+    PricesChanging,
     /// The domain refuses.
     #[error(transparent)]
     Order(#[from] OrderError),
@@ -34,6 +46,27 @@ pub enum AppError {
     /// The database refuses or fails.
     #[error("the database operation failed")]
     Database(#[from] DatabaseError),
+}
+
+impl AppError {
+    /// Whether the answer to the same request stays the same, so that it is stored under its key: what
+    /// is not found and what the domain refuses. Not what depends on others (409, 429) or on how Souk
+    /// fares (5xx), nor what the client corrects and sends again (malformed requests never get here).
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::OrderNotFound => true,
+            Self::Order(error) => !matches!(error, OrderError::NotCancellable { .. }),
+            Self::KeyInFlight { .. }
+            | Self::KeyReused(_)
+            | Self::KeyUnknown
+            | Self::RecoveryState(_)
+            | Self::InsufficientStock { .. }
+            | Self::PricesChanging
+            | Self::Event(_)
+            | Self::Clock(_)
+            | Self::Database(_) => false,
+        }
+    }
 }
 
 /// Where an idempotency key was used first.

@@ -9,7 +9,10 @@ use souk_postgres::orders;
 /// # Errors
 /// [`AppError::OrderNotFound`], also for an order of another tenant; [`AppError::Database`].
 pub async fn get_order(tools: &Tools, caller: &Caller, id: OrderId) -> Result<Order, AppError> {
-    let mut tx = tools.db.begin(caller.tenant).await?;
+    let mut tx = tools
+        .db
+        .begin_to_read(caller.tenant, caller.consistency.as_ref())
+        .await?;
     let order = orders::load(&mut tx, id).await?;
     tx.commit().await?;
     order.ok_or(AppError::OrderNotFound)

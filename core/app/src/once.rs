@@ -1,11 +1,16 @@
-//! At most one effect for each idempotency key. Knows nothing of what the effect is.
+//! At most one effect for each idempotency key, for commands that are done in one transaction. Knows
+//! nothing of what the effect is. For commands that call other systems there is [`crate::phases`].
 
-use crate::{AppError, KeyReuse};
-use souk_domain::{
-    IDEMPOTENCY_KEY_TTL_HOURS, IdempotencyKey, Principal, RequestFingerprint, Timestamp,
+use crate::{AppError, Caller, KeyReuse, Tools};
+use core::time::Duration;
+use souk_domain::{IDEMPOTENCY_KEY_TTL_HOURS, IdempotencyKey, RequestFingerprint, Timestamp};
+use souk_postgres::idempotency::{
+    self, Claim, ClaimedKey, FinishedKey, KeyReport, KeyedRequest, StoredResponse,
 };
-use souk_postgres::idempotency::{self, Claim, ClaimedKey, KeyedRequest, StoredResponse};
-use souk_postgres::{DatabaseError, TenantTx};
+use souk_postgres::{ConsistencyToken, TenantTx};
+
+/// Nobody sees the lease of a record that is finished in the transaction that makes it.
+const LEASE_OF_ONE_TRANSACTION: Duration = Duration::from_secs(10);
 
 /// What makes a command repeatable: its key, and what it asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +32,15 @@ pub struct Answer {
     pub replayed: bool,
     /// Until when the key gives this answer.
     pub expires_at: Timestamp,
+    /// What a reader needs to see the effect; none for a replay.
+    pub consistency: Option<ConsistencyToken>,
 }
 
 /// A key claimed in an open transaction.
 #[derive(Debug)]
 pub(crate) struct Claimed {
-    key: ClaimedKey,
-    expires_at: Timestamp,
+    key: Box<ClaimedKey>,
+    now: Timestamp,
 }
 
 /// What to do with a keyed command.
@@ -45,73 +52,160 @@ pub(crate) enum Turn {
     Replay(Answer),
 }
 
+impl Once {
+    pub(crate) fn request(&self, caller: &Caller) -> KeyedRequest {
+        KeyedRequest {
+            principal: caller.principal.clone(),
+            key: self.key.clone(),
+            operation: self.operation,
+            fingerprint: self.fingerprint,
+        }
+    }
+}
+
+/// Until when a key that is first used now is kept.
+pub(crate) fn expiry(now: Timestamp) -> Result<Timestamp, AppError> {
+    Ok(now.plus(time::Duration::hours(IDEMPOTENCY_KEY_TTL_HOURS))?)
+}
+
+/// The answer of an earlier request.
+pub(crate) fn replay(finished: FinishedKey) -> Answer {
+    Answer {
+        response: finished.response,
+        replayed: true,
+        expires_at: finished.first_use.expires_at,
+        consistency: None,
+    }
+}
+
 /// Claims the key in `tx`, or finds the answer that it stands for.
 pub(crate) async fn claim(
     tx: &mut TenantTx,
-    principal: &Principal,
+    caller: &Caller,
     once: &Once,
     now: Timestamp,
 ) -> Result<Turn, AppError> {
-    let expires_at = now.plus(time::Duration::hours(IDEMPOTENCY_KEY_TTL_HOURS))?;
-    let request = KeyedRequest {
-        principal: principal.clone(),
-        key: once.key.clone(),
-        operation: once.operation,
-        fingerprint: once.fingerprint,
-    };
-    match idempotency::claim(tx, &request, now, expires_at).await {
-        Ok(Claim::Fresh(key)) => Ok(Turn::Act(Claimed { key, expires_at })),
-        Ok(Claim::Finished(first)) if first.fingerprint == once.fingerprint => {
-            let expires_at = first.expires_at;
-            Ok(Turn::Replay(Answer {
-                response: first.response,
-                replayed: true,
-                expires_at,
-            }))
-        }
-        Ok(Claim::Finished(first)) => Err(AppError::KeyReused(Box::new(KeyReuse {
+    let request = once.request(caller);
+    let lease = LEASE_OF_ONE_TRANSACTION;
+    match idempotency::claim(tx, &request, now, expiry(now)?, lease).await? {
+        Claim::Begun(key) => Ok(Turn::Act(Claimed { key, now })),
+        other => turned_away(other).map(Turn::Replay),
+    }
+}
+
+/// The answer, or the reason for having none, of a key that is somebody else's.
+pub(crate) fn turned_away(claim: Claim) -> Result<Answer, AppError> {
+    match claim {
+        Claim::Finished(finished) => Ok(replay(*finished)),
+        Claim::Reused(first) => Err(AppError::KeyReused(Box::new(KeyReuse {
             operation: first.operation,
             resource_id: first.resource_id,
             first_used_at: first.created_at,
         }))),
-        // The only lock that a claim waits for is the key's own row.
-        Err(DatabaseError::Contended(_)) => Err(AppError::KeyInFlight),
-        Err(error) => Err(error.into()),
+        Claim::InFlight { retry_after_s } => Err(AppError::KeyInFlight { retry_after_s }),
+        // The caller acts on this one itself; whoever forgets must not act twice.
+        Claim::Begun(_) => Err(AppError::KeyInFlight { retry_after_s: 1 }),
     }
 }
 
-/// Writes the answer beside the effect; the caller commits both.
+/// Writes the answer beside the effect; [`settle`] commits both.
 pub(crate) async fn finish(
     tx: &mut TenantTx,
     claimed: Claimed,
     resource_id: &str,
     response: StoredResponse,
 ) -> Result<Answer, AppError> {
-    idempotency::finish(tx, claimed.key, Some(resource_id), &response).await?;
+    let now = claimed.now;
+    if !idempotency::finish(tx, &claimed.key, Some(resource_id), &response, now).await? {
+        return Err(AppError::KeyInFlight { retry_after_s: 1 });
+    }
     Ok(Answer {
         response,
         replayed: false,
-        expires_at: claimed.expires_at,
+        expires_at: claimed.key.expires_at,
+        consistency: None,
     })
 }
 
 /// Ends the transaction of a keyed command at once: commits a new effect, undoes everything else. A
-/// transaction that is merely dropped would keep the key's row locked until its connection is used
-/// again, which a frozen function may not do for long.
+/// refusal that will not change is stored as the answer. A transaction that is merely dropped would
+/// keep the key locked until the server notices.
 pub(crate) async fn settle(
+    tools: &Tools,
+    caller: &Caller,
+    once: &Once,
     tx: TenantTx,
     outcome: Result<Answer, AppError>,
+    refuse: impl FnOnce(&AppError) -> StoredResponse + Send,
 ) -> Result<Answer, AppError> {
     match outcome {
         Ok(answer) if !answer.replayed => {
-            tx.commit().await?;
-            Ok(answer)
+            let token = tx.commit_for_token().await?;
+            Ok(Answer {
+                consistency: Some(token),
+                ..answer
+            })
         }
         other => {
             if let Err(error) = tx.rollback().await {
                 tracing::warn!(%error, "rollback failed; the server ends the transaction itself");
             }
-            other
+            match other {
+                Err(error) if error.is_final() => {
+                    record_refusal(tools, caller, once, refuse(&error)).await
+                }
+                other => other,
+            }
         }
     }
+}
+
+/// Stores a refusal as the answer of the key: a repetition gets the same, whatever has changed since.
+pub(crate) async fn record_refusal(
+    tools: &Tools,
+    caller: &Caller,
+    once: &Once,
+    response: StoredResponse,
+) -> Result<Answer, AppError> {
+    let now = tools.clock.now();
+    let expires_at = expiry(now)?;
+    let mut tx = tools.db.begin(caller.tenant).await?;
+    let request = once.request(caller);
+    match idempotency::record(&mut tx, &request, now, expires_at, &response).await? {
+        Claim::Begun(_) => {
+            let token = tx.commit_for_token().await?;
+            Ok(Answer {
+                response,
+                replayed: false,
+                expires_at,
+                consistency: Some(token),
+            })
+        }
+        other => {
+            tx.rollback().await?;
+            turned_away(other)
+        }
+    }
+}
+
+/// What became of the request that the caller has sent with `key`.
+///
+/// # Errors
+/// [`AppError::KeyUnknown`] when nothing is known of it: it never arrived, has not committed anything
+/// yet, or has expired. [`AppError::Database`].
+pub async fn look_up_key(
+    tools: &Tools,
+    caller: &Caller,
+    key: &IdempotencyKey,
+) -> Result<KeyReport, AppError> {
+    // Never from a replica: the question is asked by one who does not know what was written.
+    let mut tx = tools
+        .db
+        .home(caller.tenant)
+        .await?
+        .begin_to_read(caller.tenant)
+        .await?;
+    let report = idempotency::look_up(&mut tx, &caller.principal, key, tools.clock.now()).await?;
+    tx.commit().await?;
+    report.ok_or(AppError::KeyUnknown)
 }

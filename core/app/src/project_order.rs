@@ -1,7 +1,7 @@
 //! Fills the read model of orders from events.
 
 use souk_domain::{Event, EventData};
-use souk_postgres::{Database, DatabaseError, inbox, order_summaries};
+use souk_postgres::{DatabaseError, Shards, inbox, order_summaries};
 
 /// The consumer's name in the inbox.
 const CONSUMER: &str = "read-models";
@@ -26,11 +26,11 @@ pub enum ProjectionError {
     },
     /// The database refuses or fails.
     #[error("the database operation failed")]
-    Database(#[from] DatabaseError),
+    Shards(#[from] DatabaseError),
 }
 
 /// Applies `event` to `order_summaries`, once: inbox entry and effect commit together.
-pub async fn project_order(db: &Database, event: &Event) -> Result<Projection, ProjectionError> {
+pub async fn project_order(db: &Shards, event: &Event) -> Result<Projection, ProjectionError> {
     let mut tx = db.begin(event.tenant_id).await?;
     if !inbox::accept(&mut tx, CONSUMER, event.id).await? {
         tx.rollback().await?;

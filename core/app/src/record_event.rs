@@ -4,15 +4,14 @@ use crate::{AppError, Caller, Tools};
 use souk_domain::{Event, EventId, Timestamp, Transition};
 use souk_postgres::{TenantTx, outbox};
 
-/// Writes the event of `transition`. Its sequence is the order's version: one event a transition.
-pub(crate) async fn record_event(
+/// The event of `transition`. Its sequence is the order's version: one event a transition.
+pub(crate) fn new_event(
     tools: &Tools,
-    tx: &mut TenantTx,
     caller: &Caller,
     transition: &Transition,
     now: Timestamp,
-) -> Result<(), AppError> {
-    let event = Event {
+) -> Event {
+    Event {
         id: EventId::from_uuid(tools.ids.uuid_v7(now)),
         tenant_id: caller.tenant,
         subject: transition.order.id(),
@@ -22,7 +21,18 @@ pub(crate) async fn record_event(
         causation_id: None,
         traceparent: caller.traceparent.clone(),
         data: transition.event.clone(),
-    };
+    }
+}
+
+/// Writes the event of `transition`.
+pub(crate) async fn record_event(
+    tools: &Tools,
+    tx: &mut TenantTx,
+    caller: &Caller,
+    transition: &Transition,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let event = new_event(tools, caller, transition, now);
     let text = event.to_json_text()?;
     outbox::append(tx, &event, &text).await?;
     Ok(())

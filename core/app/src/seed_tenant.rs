@@ -25,7 +25,7 @@ pub async fn seed_tenant(
     skus: &[SkuSeed],
     now: Timestamp,
 ) -> Result<(), DatabaseError> {
-    let mut tx = db.begin(tenant).await?;
+    let mut tx = db.begin_unplaced(tenant).await?;
     admin::create_tenant(&mut tx, name, now).await?;
     for seed in skus {
         admin::create_sku(&mut tx, &seed.sku, &seed.title, seed.unit_price, seed.units).await?;

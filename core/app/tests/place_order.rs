@@ -14,7 +14,7 @@ use souk_app::{
     place_order,
 };
 use souk_domain::{IdempotencyKey, Order, OrderError, OrderId, OrderStatus, RequestFingerprint};
-use souk_testkit::{TestDatabase, TestTenant, order_request};
+use souk_testkit::{TestDatabase, TestTenant, order_request, respond};
 use std::collections::BTreeMap;
 
 fn once(key: &str, body: &str) -> Once {
@@ -23,14 +23,6 @@ fn once(key: &str, body: &str) -> Once {
         key: IdempotencyKey::parse(key).unwrap(),
         operation: "POST /v1/orders",
         fingerprint: RequestFingerprint::new("POST", "/v1/orders", Some(&json)).unwrap(),
-    }
-}
-
-fn respond(order: &Order) -> StoredResponse {
-    StoredResponse {
-        status: 201,
-        headers: BTreeMap::from([("etag".to_owned(), format!("\"{}\"", order.version()))]),
-        body: order.id().to_string().into_bytes(),
     }
 }
 
@@ -121,7 +113,7 @@ async fn two_hundred_at_once_with_one_key_make_one_order() {
                 fresh += i32::from(!answer.replayed);
                 ids.push(order_id(&answer));
             }
-            Err(AppError::KeyInFlight) => {}
+            Err(AppError::KeyInFlight { .. }) => {}
             Err(other) => panic!("{other:?}"),
         }
     }
@@ -217,7 +209,7 @@ async fn a_running_first_request_is_said_to_be_in_flight() {
     assert!(
         matches!(
             second,
-            Err(AppError::KeyInFlight | AppError::Database(DatabaseError::Contended(_)))
+            Err(AppError::KeyInFlight { .. } | AppError::Database(DatabaseError::Contended(_)))
         ),
         "{second:?}"
     );
@@ -330,12 +322,18 @@ async fn a_short_line_reserves_nothing_of_the_others() {
         "{short:?}"
     );
     assert_eq!(db.number(ROWS_OF_ORDERS).await, 0);
-    let unknown = place(&tenant.tools, &tenant.caller(), "k", &[("GHOST", 1)]).await;
-    assert!(
-        matches!(unknown, Err(AppError::Order(OrderError::NotSold { .. }))),
-        "{unknown:?}"
+    // What is not sold is refused for good: the refusal is the answer of the key.
+    for replayed in [false, true] {
+        let unknown = place(&tenant.tools, &tenant.caller(), "k", &[("GHOST", 1)])
+            .await
+            .unwrap();
+        assert_eq!((unknown.response.status, unknown.replayed), (422, replayed));
+    }
+    assert_eq!(
+        db.number(ROWS_OF_ORDERS).await,
+        1,
+        "one key, and nothing else"
     );
-    assert_eq!(db.number(ROWS_OF_ORDERS).await, 0);
 }
 
 /// Every step of the transaction, and the commit itself, is the one at which the server ends the
@@ -352,11 +350,11 @@ async fn a_transaction_killed_at_any_step_leaves_nothing_behind_and_the_retry_su
     .await;
     let steps = [
         ("key claimed", "souk.idempotency_keys", "BEFORE INSERT"),
+        ("key written", "souk.idempotency_keys", "AFTER INSERT"),
         ("stock reserved", "souk.stock_levels", "AFTER UPDATE"),
         ("order written", "souk.orders", "AFTER INSERT"),
         ("lines written", "souk.order_lines", "AFTER INSERT"),
         ("event written", "souk.outbox_events", "AFTER INSERT"),
-        ("answer written", "souk.idempotency_keys", "AFTER UPDATE"),
         ("at commit", "souk.outbox_events", "CONSTRAINT"),
     ];
     for (number, (step, table, when)) in steps.into_iter().enumerate() {

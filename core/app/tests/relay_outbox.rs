@@ -14,7 +14,7 @@ use souk_app::{
     StoredResponse, cancel_order, place_order, relay_outbox,
 };
 use souk_domain::{IdempotencyKey, Order, OrderId, RequestFingerprint};
-use souk_testkit::{MemoryQueue, TestDatabase, TestTenant, order_request};
+use souk_testkit::{MemoryQueue, TestDatabase, TestTenant, order_request, respond};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -27,15 +27,6 @@ fn once(key: &str) -> Once {
         key: IdempotencyKey::parse(key).unwrap(),
         operation: "test",
         fingerprint: RequestFingerprint::new("POST", key, None).unwrap(),
-    }
-}
-
-fn respond(order: &Order) -> StoredResponse {
-    let body = order.id().to_string().into_bytes();
-    StoredResponse {
-        status: 200,
-        headers: BTreeMap::new(),
-        body,
     }
 }
 

@@ -8,6 +8,7 @@ mod ids;
 mod lane;
 mod money;
 mod order;
+pub mod pricing;
 mod principal;
 mod timestamp;
 
@@ -26,5 +27,6 @@ pub use order::{
     OrderRecord, OrderRequest, OrderStatus, QUANTITY_MAX, Quantity, RequestedLine, SKU_BYTES_MAX,
     Sku, Transition,
 };
+pub use pricing::PricingError;
 pub use principal::{PRINCIPAL_BYTES_MAX, Principal, PrincipalError};
 pub use timestamp::{Timestamp, TimestampError};

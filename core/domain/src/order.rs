@@ -1,7 +1,8 @@
 //! Orders: what was bought, at which price, and where it stands.
 
 use crate::event::{EventData, OrderCancelledV1, OrderLineV1, OrderPlacedV1};
-use crate::{Currency, Money, MoneyError, OrderId, Timestamp};
+use crate::pricing::{Breakdown, CountryCode, DiscountCode, PricingError, Totals};
+use crate::{Currency, Money, OrderId, Timestamp};
 use core::fmt;
 use core::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -31,17 +32,9 @@ pub enum OrderError {
     /// No line, or too many.
     #[error("an order has 1 to {ORDER_LINES_MAX} lines")]
     InvalidLineCount,
-    /// The catalog has no price for this sku in the order's currency.
-    #[error("{sku} is not sold in {currency}")]
-    NotSold {
-        /// The SKU asked for.
-        sku: Sku,
-        /// The order's currency.
-        currency: Currency,
-    },
-    /// A line's or the order's total does not fit.
-    #[error("the order's total is too large")]
-    TotalTooLarge,
+    /// It cannot be priced.
+    #[error(transparent)]
+    Pricing(#[from] PricingError),
     /// The order's state does not allow the command.
     #[error("an order that is {status} cannot be cancelled")]
     NotCancellable {
@@ -51,16 +44,6 @@ pub enum OrderError {
     /// A text names no order status.
     #[error("unknown order status")]
     UnknownStatus,
-}
-
-impl From<MoneyError> for OrderError {
-    fn from(error: MoneyError) -> Self {
-        match error {
-            MoneyError::UnknownCurrency
-            | MoneyError::CurrencyMismatch { .. }
-            | MoneyError::Overflow => Self::TotalTooLarge,
-        }
-    }
 }
 
 /// A stock keeping unit's code, unique within a tenant.
@@ -202,6 +185,8 @@ pub struct OrderRequest {
     currency: Currency,
     lines: Vec<RequestedLine>,
     customer_reference: Option<CustomerReference>,
+    shipping_country: Option<CountryCode>,
+    discount_codes: Vec<DiscountCode>,
 }
 
 impl OrderRequest {
@@ -216,9 +201,49 @@ impl OrderRequest {
                 currency,
                 lines,
                 customer_reference,
+                shipping_country: None,
+                discount_codes: Vec::new(),
             });
         }
         Err(OrderError::InvalidLineCount)
+    }
+
+    /// The same, to be shipped to `country`.
+    #[must_use]
+    pub fn shipped_to(self, country: Option<CountryCode>) -> Self {
+        Self {
+            shipping_country: country,
+            ..self
+        }
+    }
+
+    /// The same, with discount codes.
+    #[must_use]
+    pub fn with_discount_codes(self, codes: Vec<DiscountCode>) -> Self {
+        Self {
+            discount_codes: codes,
+            ..self
+        }
+    }
+
+    /// What is wished for, in the order of the request.
+    pub fn lines(&self) -> &[RequestedLine] {
+        &self.lines
+    }
+
+    /// The merchant's name for the buyer.
+    pub const fn customer_reference(&self) -> Option<&CustomerReference> {
+        self.customer_reference.as_ref()
+    }
+
+    /// Where it is to be shipped.
+    pub const fn shipping_country(&self) -> Option<CountryCode> {
+        self.shipping_country
+    }
+
+    /// Which discounts the buyer asks for.
+    pub fn discount_codes(&self) -> &[DiscountCode] {
+        &self.discount_codes
     }
 
     /// The currency that the order is to be priced in.
@@ -252,6 +277,12 @@ pub struct OrderLine {
     pub unit_price: Money,
     /// `quantity` times `unit_price`.
     pub line_total: Money,
+    /// What is taken off this line.
+    pub discount: Money,
+    /// The tax in, or on top of, what is left of this line.
+    pub tax: Money,
+    /// Its rate in parts per million.
+    pub tax_rate_ppm: u32,
 }
 
 /// An order as stored: the parts of [`Order`], unchecked.
@@ -261,8 +292,24 @@ pub struct OrderRecord {
     pub id: OrderId,
     /// Where it stands.
     pub status: OrderStatus,
-    /// Sum of the lines.
+    /// Sum of the lines' totals.
+    pub subtotal: Money,
+    /// Sum of the lines' discounts.
+    pub discount: Money,
+    /// Shipping.
+    pub shipping: Money,
+    /// All taxes.
+    pub tax: Money,
+    /// Whether `tax` is a part of the prices, or is added to them.
+    pub tax_included: bool,
+    /// What is to be paid.
     pub total: Money,
+    /// Where the numbers come from.
+    pub breakdown: Breakdown,
+    /// Where it is shipped.
+    pub shipping_country: Option<CountryCode>,
+    /// Until when its stock is held without a confirmation.
+    pub reservation_expires_at: Option<Timestamp>,
     /// The lines, by `line_number`.
     pub lines: Vec<OrderLine>,
     /// The merchant's name for the buyer.
@@ -290,41 +337,43 @@ pub struct Transition {
 }
 
 impl Order {
-    /// Places an order: prices each line from `prices` (one unit, in the request's currency), sums
-    /// up, and starts at version 1.
+    /// Places an order at the price `totals`, which [`crate::pricing::price`] has made of this
+    /// request, and starts at version 1. Its stock is held until `reservation_expires_at`.
     pub fn place(
         id: OrderId,
         request: OrderRequest,
-        prices: &BTreeMap<Sku, Money>,
+        totals: Totals,
+        reservation_expires_at: Timestamp,
         now: Timestamp,
-    ) -> Result<Transition, OrderError> {
-        let currency = request.currency;
-        let mut total = Money::zero(currency);
-        let mut lines = Vec::with_capacity(request.lines.len());
-        for (line_number, wanted) in (1_u16..).zip(request.lines) {
-            let unit_price = prices
-                .get(&wanted.sku)
-                .copied()
-                .filter(|price| price.currency() == currency)
-                .ok_or_else(|| OrderError::NotSold {
-                    sku: wanted.sku.clone(),
-                    currency,
-                })?;
-            let line_total = unit_price.checked_mul(wanted.quantity.get())?;
-            total = total.checked_add(line_total)?;
-            let RequestedLine { sku, quantity } = wanted;
-            lines.push(OrderLine {
-                line_number,
-                sku,
-                quantity,
-                unit_price,
-                line_total,
-            });
-        }
+    ) -> Transition {
+        let currency = totals.currency;
+        let total = totals.total;
+        let lines = totals
+            .lines
+            .into_iter()
+            .map(|line| OrderLine {
+                line_number: line.line_number,
+                sku: line.sku,
+                quantity: line.quantity,
+                unit_price: line.unit_price,
+                line_total: line.line_total,
+                discount: line.discount,
+                tax: line.tax,
+                tax_rate_ppm: line.tax_rate_ppm,
+            })
+            .collect();
         let order = Self(OrderRecord {
             id,
             status: OrderStatus::Placed,
+            subtotal: totals.subtotal,
+            discount: totals.discount,
+            shipping: totals.shipping,
+            tax: totals.tax,
+            tax_included: totals.tax_included,
             total,
+            breakdown: totals.breakdown,
+            shipping_country: request.shipping_country,
+            reservation_expires_at: Some(reservation_expires_at),
             lines,
             customer_reference: request.customer_reference,
             version: 1,
@@ -343,7 +392,7 @@ impl Order {
                 .map(|r| r.as_str().to_owned()),
             placed_at: now,
         });
-        Ok(Transition { order, event })
+        Transition { order, event }
     }
 
     /// Cancels a placed order. Its stock is to be released by the caller, in the same transaction.
@@ -359,6 +408,7 @@ impl Order {
         let order = Self(OrderRecord {
             status: OrderStatus::Cancelled,
             version: self.0.version.saturating_add(1),
+            reservation_expires_at: None,
             cancelled_at: Some(now),
             ..self.0
         });
@@ -409,6 +459,7 @@ impl Order {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pricing::{PriceSheet, PricingRules, SkuPrice, price};
     use proptest::prelude::*;
     use uuid::Uuid;
 
@@ -431,10 +482,34 @@ mod tests {
         }
     }
 
-    fn prices(list: &[(&str, i64)]) -> BTreeMap<Sku, Money> {
-        list.iter()
-            .map(|(sku, minor)| (sku.parse().unwrap(), Money::new(*minor, eur())))
-            .collect()
+    fn sheet(list: &[(&str, Money)]) -> PriceSheet {
+        let sku_price = |unit_price| SkuPrice {
+            unit_price,
+            tax_category: "standard".parse().unwrap(),
+        };
+        PriceSheet {
+            currency: eur(),
+            skus: list
+                .iter()
+                .map(|(sku, unit_price)| (sku.parse().unwrap(), sku_price(*unit_price)))
+                .collect(),
+            rules: PricingRules::default(),
+        }
+    }
+
+    fn place(request: OrderRequest, list: &[(&str, i64)]) -> Result<Transition, PricingError> {
+        let list: Vec<(&str, Money)> = list
+            .iter()
+            .map(|(sku, minor)| (*sku, Money::new(*minor, eur())))
+            .collect();
+        let totals = price(&request, &sheet(&list))?;
+        Ok(Order::place(
+            order_id(),
+            request,
+            totals,
+            at(900_000),
+            at(0),
+        ))
     }
 
     #[test]
@@ -449,13 +524,7 @@ mod tests {
             request.units_by_sku(),
             BTreeMap::from([("POT".parse().unwrap(), 1), ("TEA".parse().unwrap(), 4)])
         );
-        let placed = Order::place(
-            order_id(),
-            request,
-            &prices(&[("TEA", 250), ("POT", 5900)]),
-            at(0),
-        )
-        .unwrap();
+        let placed = place(request, &[("TEA", 250), ("POT", 5900)]).unwrap();
         let record = placed.order.record();
         assert_eq!(record.total, Money::new(3 * 250 + 5900 + 250, eur()));
         assert_eq!(record.version, 1);
@@ -475,18 +544,17 @@ mod tests {
         let request =
             |quantity| OrderRequest::new(eur(), vec![line("TEA", quantity)], None).unwrap();
         assert!(matches!(
-            Order::place(order_id(), request(1), &prices(&[("POT", 1)]), at(0)),
-            Err(OrderError::NotSold { .. })
+            place(request(1), &[("POT", 1)]),
+            Err(PricingError::NotSold { .. })
         ));
         assert_eq!(
-            Order::place(order_id(), request(2), &prices(&[("TEA", i64::MAX)]), at(0)).unwrap_err(),
-            OrderError::TotalTooLarge
+            place(request(2), &[("TEA", i64::MAX)]).unwrap_err(),
+            PricingError::TotalTooLarge
         );
         let usd = Money::new(1, "USD".parse().unwrap());
-        let foreign = BTreeMap::from([("TEA".parse().unwrap(), usd)]);
         assert!(matches!(
-            Order::place(order_id(), request(1), &foreign, at(0)),
-            Err(OrderError::NotSold { .. })
+            price(&request(1), &sheet(&[("TEA", usd)])),
+            Err(PricingError::NotSold { .. })
         ));
     }
 
@@ -514,7 +582,7 @@ mod tests {
         #[test]
         fn commands_keep_the_invariants(cancels in 0_usize..5, quantity in 1_u32..100) {
             let request = OrderRequest::new(eur(), vec![line("TEA", quantity)], None).unwrap();
-            let placed = Order::place(order_id(), request, &prices(&[("TEA", 5)]), at(0)).unwrap();
+            let placed = place(request, &[("TEA", 5)]).unwrap();
             let mut order = placed.order;
             let mut transitions = 1;
             for step in 0..cancels {

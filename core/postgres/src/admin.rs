@@ -11,6 +11,8 @@ pub enum LoginRole {
     App,
     /// `souk_relay`
     Relay,
+    /// `souk_sweeper`
+    Sweeper,
 }
 
 impl LoginRole {
@@ -18,6 +20,7 @@ impl LoginRole {
         match self {
             Self::App => "souk_app",
             Self::Relay => "souk_relay",
+            Self::Sweeper => "souk_sweeper",
         }
     }
 }
@@ -28,18 +31,19 @@ pub async fn set_password(
     role: LoginRole,
     password: &str,
 ) -> Result<(), DatabaseError> {
+    let mut tx = db.begin_without_tenant().await?;
     // ALTER ROLE takes no parameters: the server quotes the literal.
     let statement = sqlx::query_scalar!(
         r#"SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text) AS "statement!""#,
         role.name(),
         password,
     )
-    .fetch_one(db.pool())
+    .fetch_one(tx.connection())
     .await?;
     sqlx::raw_sql(AssertSqlSafe(statement))
-        .execute(db.pool())
+        .execute(tx.connection())
         .await?;
-    Ok(())
+    tx.commit().await
 }
 
 /// Enters the transaction's tenant, unless it is there.
@@ -55,6 +59,13 @@ pub async fn create_tenant(
         tenant,
         name,
         now.as_offset_date_time(),
+    )
+    .execute(tx.connection())
+    .await?;
+    sqlx::query!(
+        "INSERT INTO souk.catalog_revisions (tenant_id, revision) VALUES ($1, 1) \
+         ON CONFLICT ON CONSTRAINT catalog_revisions_pkey DO NOTHING",
+        tenant,
     )
     .execute(tx.connection())
     .await?;

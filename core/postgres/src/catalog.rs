@@ -1,36 +1,129 @@
 //! What is sold, and at which price.
 
-use crate::{DatabaseError, TenantTx};
-use souk_domain::{Currency, Money, Sku};
+use crate::database::{CALL_TIMEOUT, is_dead_connection};
+use crate::orders::timestamp;
+use crate::{Database, DatabaseError};
+use serde::Deserialize;
+use souk_domain::pricing::{PriceWindow, PricingRules, TaxCategory};
+use souk_domain::{Currency, Money, Sku, TenantId, Timestamp};
+use sqlx::types::Json;
 use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use tokio::time::timeout;
 
-/// Prices of one unit of each of `skus` in `currency`; a sku that is not sold in it is absent.
-pub async fn load_prices<'a>(
-    tx: &mut TenantTx,
-    skus: impl IntoIterator<Item = &'a Sku>,
+/// All that is needed to price some skus, as of one revision of the tenant's catalog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedPrices {
+    /// The catalog's revision; what was loaded is at least as new.
+    pub revision: i64,
+    /// The tenant's rules.
+    pub rules: PricingRules,
+    /// Those that are sold, now or later.
+    pub skus: BTreeMap<Sku, LoadedSku>,
+}
+
+/// A sku with its prices in one currency.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoadedSku {
+    /// How it is taxed.
+    pub tax_category: TaxCategory,
+    /// Its prices that hold now or later, by the instant from which they hold.
+    pub prices: Vec<PriceWindow>,
+}
+
+#[derive(Debug, Deserialize)]
+struct SkuJson {
+    sku: Sku,
+    tax_category: TaxCategory,
+    prices: Vec<WindowJson>,
+}
+
+#[derive(Debug, Deserialize)]
+struct WindowJson {
+    amount_minor: i64,
+    valid_from_us: i64,
+    valid_until_us: Option<i64>,
+}
+
+/// Loads what is needed to price `skus` in `currency` at `now` and after. One round trip.
+///
+/// # Errors
+/// [`DatabaseError::TenantElsewhere`].
+pub async fn load_prices(
+    db: &Database,
+    tenant: TenantId,
     currency: Currency,
-) -> Result<BTreeMap<Sku, Money>, DatabaseError> {
-    let wanted: Vec<String> = skus
+    skus: &[Sku],
+    now: Timestamp,
+) -> Result<LoadedPrices, DatabaseError> {
+    let wanted: Vec<String> = skus.iter().map(|sku| sku.as_str().to_owned()).collect();
+    let mut attempts_left = 2_u32;
+    let row = loop {
+        let mut connection = db.connection().await?;
+        let loading = sqlx::query!(
+            r#"SELECT p.revision AS "revision!", p.rules AS "rules: Json<PricingRules>",
+                   p.skus AS "skus!: Json<Vec<SkuJson>>"
+               FROM souk.load_pricing($1, $2, $3, $4) AS p"#,
+            tenant.as_uuid(),
+            currency.code(),
+            &wanted,
+            now.as_offset_date_time(),
+        )
+        .fetch_one(connection.connection());
+        match timeout(CALL_TIMEOUT, loading).await {
+            Ok(Ok(row)) => {
+                connection.give_back();
+                break row;
+            }
+            Ok(Err(error)) if is_dead_connection(&error) && attempts_left > 0 => {
+                attempts_left = attempts_left.saturating_sub(1);
+            }
+            Ok(Err(error)) => {
+                if error.as_database_error().is_some() {
+                    connection.give_back();
+                }
+                return Err(error.into());
+            }
+            Err(_) => return Err(DatabaseError::timed_out()),
+        }
+    };
+    let skus = row
+        .skus
+        .0
         .into_iter()
-        .map(|sku| sku.as_str().to_owned())
-        .collect();
-    let tenant = tx.tenant().as_uuid();
-    let rows = sqlx::query!(
-        "SELECT sku, unit_price_minor FROM souk.prices \
-         WHERE tenant_id = $1 AND currency = $2 AND sku = ANY($3)",
-        tenant,
-        currency.code(),
-        &wanted,
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let sku = row
-                .sku
-                .parse()
-                .map_err(|e| DatabaseError::corrupt("sku", e))?;
-            Ok((sku, Money::new(row.unit_price_minor, currency)))
+        .map(|found| {
+            let prices = found
+                .prices
+                .iter()
+                .map(|window| window.read(currency))
+                .collect::<Result<_, _>>()?;
+            let loaded = LoadedSku {
+                tax_category: found.tax_category,
+                prices,
+            };
+            Ok((found.sku, loaded))
         })
-        .collect()
+        .collect::<Result<_, DatabaseError>>()?;
+    Ok(LoadedPrices {
+        revision: row.revision,
+        rules: row.rules.map(|rules| rules.0).unwrap_or_default(),
+        skus,
+    })
+}
+
+impl WindowJson {
+    fn read(&self, currency: Currency) -> Result<PriceWindow, DatabaseError> {
+        Ok(PriceWindow {
+            unit_price: Money::new(self.amount_minor, currency),
+            valid_from: from_unix_us(self.valid_from_us)?,
+            valid_until: self.valid_until_us.map(from_unix_us).transpose()?,
+        })
+    }
+}
+
+fn from_unix_us(unix_us: i64) -> Result<Timestamp, DatabaseError> {
+    let nanos = i128::from(unix_us).saturating_mul(1_000);
+    let at = OffsetDateTime::from_unix_timestamp_nanos(nanos)
+        .map_err(|e| DatabaseError::corrupt("price window", e))?;
+    timestamp(at)
 }

@@ -1,12 +1,14 @@
-//! The pool, and transactions that cannot forget their tenant.
+//! Transactions that cannot forget their tenant.
 
+use crate::consistency::ConsistencyToken;
 use crate::error::is_connection_error;
+use crate::pool::{Connections, InUse};
 use crate::{DatabaseError, MIGRATOR};
 use core::str::FromStr;
 use core::time::Duration;
 use souk_domain::TenantId;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
 /// How long a statement waits for a lock before it gives up as [`DatabaseError::Contended`].
 pub const LOCK_TIMEOUT_MS: u32 = 2_500;
@@ -15,10 +17,9 @@ pub const STATEMENT_TIMEOUT_MS: u32 = 7_000;
 /// How long an open transaction may stay silent, so that a frozen or dead function does not hold its
 /// locks.
 pub const IDLE_IN_TRANSACTION_TIMEOUT_MS: u32 = 10_000;
-/// How long to wait for a connection, new or from the pool.
-const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// A connection is closed after this time without use, below what proxies and firewalls drop.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
+/// The same bound for a call that is a transaction by itself, kept by this side: the server counts
+/// the time of such a statement from before it could be told.
+pub(crate) const CALL_TIMEOUT: Duration = Duration::from_millis(7_000);
 /// How often a transaction is begun anew on another connection, when the first ones are dead: a
 /// function that wakes from a freeze finds all its connections cut. Nothing has run by then.
 const BEGIN_ATTEMPTS_MAX: u32 = 3;
@@ -26,7 +27,7 @@ const BEGIN_ATTEMPTS_MAX: u32 = 3;
 /// One Postgres database, by one role.
 #[derive(Debug, Clone)]
 pub struct Database {
-    pool: PgPool,
+    connections: Connections,
 }
 
 impl Database {
@@ -36,20 +37,31 @@ impl Database {
     /// a transaction pooler with `?statement-cache-capacity=0`: no session state is kept.
     pub fn connect_lazily(url: &str, connections_max: u32) -> Result<Self, DatabaseError> {
         let options = PgConnectOptions::from_str(url)?.application_name("souk");
-        let pool = PgPoolOptions::new()
-            .max_connections(connections_max)
-            .min_connections(0)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .idle_timeout(IDLE_TIMEOUT)
-            // A ping before each use would be one more round trip; `begin` retries instead.
-            .test_before_acquire(false)
-            .connect_lazy_with(options);
-        Ok(Self { pool })
+        let connections = Connections::new(options, connections_max)
+            .map_err(|_| DatabaseError::OutOfRange { what: "a pool" })?;
+        Ok(Self { connections })
     }
 
-    /// Begins a transaction that sees and writes rows of `tenant` only. One round trip.
+    /// Begins a transaction that sees and writes rows of `tenant` only, whose placement cannot change
+    /// before it ends. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError::WritesHeld`], [`DatabaseError::TenantElsewhere`].
     pub async fn begin(&self, tenant: TenantId) -> Result<TenantTx, DatabaseError> {
-        // A UUID's text has no character that could end the literal.
+        self.begin_tenant(tenant, "souk.enter_to_write").await
+    }
+
+    /// Begins a transaction that sees rows of `tenant` only, to read them. One round trip.
+    ///
+    /// # Errors
+    /// [`DatabaseError::TenantElsewhere`].
+    pub async fn begin_to_read(&self, tenant: TenantId) -> Result<TenantTx, DatabaseError> {
+        self.begin_tenant(tenant, "souk.enter_to_read").await
+    }
+
+    /// Begins a transaction of `tenant` whatever its placement is, also where the database does not
+    /// know it yet: for those who make and move tenants. One round trip.
+    pub async fn begin_unplaced(&self, tenant: TenantId) -> Result<TenantTx, DatabaseError> {
         let statement = format!(
             "BEGIN; SELECT set_config('souk.tenant_id', '{}', true), {}",
             tenant.as_uuid().hyphenated(),
@@ -61,32 +73,56 @@ impl Database {
 
     /// Begins a transaction of no tenant: it sees no row of any tenant table, unless its role has a
     /// policy of its own there (the relay). One round trip.
-    pub async fn begin_without_tenant(
-        &self,
-    ) -> Result<Transaction<'static, Postgres>, DatabaseError> {
+    pub async fn begin_without_tenant(&self) -> Result<PlainTx, DatabaseError> {
         self.begin_with(&format!("BEGIN; SELECT {}", timeouts_sql()))
             .await
     }
 
-    async fn begin_with(
+    async fn begin_tenant(
         &self,
-        statement: &str,
-    ) -> Result<Transaction<'static, Postgres>, DatabaseError> {
+        tenant: TenantId,
+        enter: &'static str,
+    ) -> Result<TenantTx, DatabaseError> {
+        // A UUID's text has no character that could end the literal.
+        let statement = format!(
+            "BEGIN; SELECT {}, {enter}('{}')",
+            timeouts_sql(),
+            tenant.as_uuid().hyphenated(),
+        );
+        let tx = self.begin_with(&statement).await?;
+        Ok(TenantTx { tx, tenant })
+    }
+
+    async fn begin_with(&self, statement: &str) -> Result<PlainTx, DatabaseError> {
         let mut attempt = 1_u32;
         loop {
-            match self
-                .pool
-                .begin_with(AssertSqlSafe(statement.to_owned()))
-                .await
-            {
-                Ok(tx) => return Ok(tx),
+            let mut connection = self.connections.take().await?;
+            let began = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+                .execute(connection.connection())
+                .await;
+            match began {
+                Ok(_) => return Ok(PlainTx(connection)),
                 Err(error) if is_dead_connection(&error) && attempt < BEGIN_ATTEMPTS_MAX => {
                     tracing::debug!(attempt, "connection was dead, beginning on another");
                     attempt = attempt.saturating_add(1);
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => {
+                    // It lives, in a transaction that has failed.
+                    if error.as_database_error().is_some() {
+                        let tx = PlainTx(connection);
+                        if let Err(error) = tx.rollback().await {
+                            tracing::debug!(%error, "rollback failed");
+                        }
+                    }
+                    return Err(error.into());
+                }
             }
         }
+    }
+
+    /// A connection for one call that is a transaction by itself.
+    pub(crate) async fn connection(&self) -> Result<InUse, DatabaseError> {
+        Ok(self.connections.take().await?)
     }
 
     /// Asks the server for nothing, to see whether it answers.
@@ -99,21 +135,18 @@ impl Database {
     /// Applies the migrations that this database lacks, in order, each in its transaction. The role
     /// must own the schema. Returns how many migrations there are in total.
     pub async fn migrate(&self) -> Result<usize, DatabaseError> {
+        let mut connection = self.connections.take().await?;
         MIGRATOR
-            .run(&self.pool)
+            .run(connection.connection())
             .await
             .map_err(DatabaseError::Migration)?;
+        connection.give_back();
         Ok(MIGRATOR.iter().count())
-    }
-
-    /// The pool, for the modules of this crate.
-    pub(crate) const fn pool(&self) -> &PgPool {
-        &self.pool
     }
 
     /// Closes all connections.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.connections.close().await;
     }
 }
 
@@ -127,7 +160,7 @@ fn timeouts_sql() -> String {
 
 /// A pooled connection that turns out to be cut. A pool that is merely full is another matter:
 /// asking it again would only double the wait.
-fn is_dead_connection(error: &sqlx::Error) -> bool {
+pub(crate) fn is_dead_connection(error: &sqlx::Error) -> bool {
     let ended_by_server = error
         .as_database_error()
         .and_then(|database| {
@@ -140,10 +173,40 @@ fn is_dead_connection(error: &sqlx::Error) -> bool {
     ended_by_server || (is_connection_error(error) && !full)
 }
 
-/// A transaction of one tenant. Dropping it without [`TenantTx::commit`] rolls back.
+/// A transaction of no tenant. Dropping it without [`PlainTx::commit`] closes its connection, and the
+/// server rolls back.
+#[derive(Debug)]
+pub struct PlainTx(InUse);
+
+impl PlainTx {
+    /// Makes all changes durable, or none.
+    pub async fn commit(self) -> Result<(), DatabaseError> {
+        self.end("COMMIT").await
+    }
+
+    /// Undoes all changes at once.
+    pub async fn rollback(self) -> Result<(), DatabaseError> {
+        self.end("ROLLBACK").await
+    }
+
+    async fn end(mut self, statement: &'static str) -> Result<(), DatabaseError> {
+        sqlx::raw_sql(statement)
+            .execute(self.0.connection())
+            .await?;
+        self.0.give_back();
+        Ok(())
+    }
+
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        self.0.connection()
+    }
+}
+
+/// A transaction of one tenant. Dropping it without [`TenantTx::commit`] closes its connection, and
+/// the server rolls back.
 #[derive(Debug)]
 pub struct TenantTx {
-    tx: Transaction<'static, Postgres>,
+    tx: PlainTx,
     tenant: TenantId,
 }
 
@@ -156,17 +219,32 @@ impl TenantTx {
     /// Makes all changes durable, or none. After [`DatabaseError::Unavailable`] it is not known
     /// which; the idempotency key tells.
     pub async fn commit(self) -> Result<(), DatabaseError> {
-        self.tx.commit().await?;
-        Ok(())
+        self.tx.commit().await
     }
 
-    /// Undoes all changes at once, rather than when the connection is next used.
+    /// As [`TenantTx::commit`], and says which state of the database has the changes. One round trip
+    /// as well. For transactions that have written.
+    pub async fn commit_for_token(self) -> Result<ConsistencyToken, DatabaseError> {
+        let mut connection = self.tx.0;
+        // Both statements travel together.
+        let rows = sqlx::raw_sql(
+            "SELECT pg_current_wal_insert_lsn()::text, pg_current_xact_id()::text; COMMIT",
+        )
+        .fetch_all(connection.connection())
+        .await?;
+        connection.give_back();
+        let row = rows.first().ok_or(DatabaseError::OutOfRange {
+            what: "an answer without rows",
+        })?;
+        ConsistencyToken::new(row.try_get::<&str, _>(0)?, row.try_get::<&str, _>(1)?)
+    }
+
+    /// Undoes all changes at once, rather than when the server notices that nobody is there.
     pub async fn rollback(self) -> Result<(), DatabaseError> {
-        self.tx.rollback().await?;
-        Ok(())
+        self.tx.rollback().await
     }
 
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.tx
+        self.tx.connection()
     }
 }

@@ -13,6 +13,13 @@ pub enum DatabaseError {
     /// happens at the end of a transaction, whether that transaction took effect is not known.
     #[error("the database is unavailable")]
     Unavailable(#[source] sqlx::Error),
+    /// The tenant is being moved to another shard: it takes writes again in a few seconds. SQLSTATE
+    /// SK001.
+    #[error("writes of this tenant are held")]
+    WritesHeld,
+    /// The tenant is not served from this database. SQLSTATE SK002.
+    #[error("this tenant is not served from here")]
+    TenantElsewhere,
     /// A named constraint refused the change. Code matches on the name.
     #[error("constraint {name} refused the change")]
     Constraint {
@@ -46,6 +53,12 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
+    /// No answer within the time that this side allows.
+    pub(crate) fn timed_out() -> Self {
+        let error = std::io::Error::from(std::io::ErrorKind::TimedOut);
+        Self::Unavailable(sqlx::Error::Io(error))
+    }
+
     /// Wraps a parse error of a stored value.
     pub(crate) fn corrupt(
         what: &'static str,
@@ -78,6 +91,11 @@ impl From<sqlx::Error> for DatabaseError {
         }
         if UNAVAILABLE.contains(&code.as_ref()) || code.starts_with("08") {
             return Self::Unavailable(error);
+        }
+        match code.as_ref() {
+            "SK001" => return Self::WritesHeld,
+            "SK002" => return Self::TenantElsewhere,
+            _ => {}
         }
         match database.constraint().map(str::to_owned) {
             Some(name) => Self::Constraint {

@@ -6,6 +6,7 @@
 
 pub mod admin;
 pub mod catalog;
+mod consistency;
 mod database;
 mod error;
 pub mod idempotency;
@@ -13,12 +14,17 @@ pub mod inbox;
 pub mod order_summaries;
 pub mod orders;
 pub mod outbox;
+mod pool;
+mod shards;
 pub mod stock;
 
+pub use consistency::{ConsistencyToken, ConsistencyTokenError};
 pub use database::{
-    Database, IDLE_IN_TRANSACTION_TIMEOUT_MS, LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS, TenantTx,
+    Database, IDLE_IN_TRANSACTION_TIMEOUT_MS, LOCK_TIMEOUT_MS, PlainTx, STATEMENT_TIMEOUT_MS,
+    TenantTx,
 };
 pub use error::DatabaseError;
+pub use shards::Shards;
 
 /// The schema's history, compiled in. Each migration keeps the code before it working: expand,
 /// migrate, contract.

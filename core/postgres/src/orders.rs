@@ -1,58 +1,264 @@
 //! Orders and their lines.
 
-use crate::{DatabaseError, TenantTx};
+use crate::database::{CALL_TIMEOUT, is_dead_connection};
+use crate::idempotency::{Claim, ClaimRow, KeyedRequest, ResponseColumns, StoredResponse};
+use crate::{ConsistencyToken, Database, DatabaseError, TenantTx};
+use souk_domain::pricing::{Breakdown, CountryCode};
 use souk_domain::{
-    Currency, CustomerReference, Money, Order, OrderId, OrderLine, OrderRecord, OrderStatus,
-    Quantity, Timestamp,
+    Currency, CustomerReference, Event, Money, Order, OrderId, OrderLine, OrderRecord, OrderStatus,
+    Quantity, Sku, Timestamp, lane_of,
 };
+use sqlx::PgConnection;
+use sqlx::postgres::PgDatabaseError;
+use sqlx::types::Json;
+use std::collections::BTreeMap;
+use tokio::time::timeout;
 
-/// Writes a new order with its lines. One statement.
-pub async fn insert(tx: &mut TenantTx, order: &Order) -> Result<(), DatabaseError> {
-    let record = order.record();
-    let tenant = tx.tenant().as_uuid();
-    let mut numbers = Vec::with_capacity(record.lines.len());
-    let mut skus = Vec::with_capacity(record.lines.len());
-    let mut quantities = Vec::with_capacity(record.lines.len());
-    let mut unit_prices = Vec::with_capacity(record.lines.len());
-    let mut line_totals = Vec::with_capacity(record.lines.len());
-    for line in &record.lines {
-        numbers.push(to_column::<i16>(line.line_number, "a line number")?);
-        skus.push(line.sku.as_str().to_owned());
-        quantities.push(to_column::<i32>(line.quantity.get(), "a quantity")?);
-        unit_prices.push(line.unit_price.amount_minor());
-        line_totals.push(line.line_total.amount_minor());
+/// A new order, decided, with all that is written along with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Placement<'a> {
+    /// The request that asks for it.
+    pub request: &'a KeyedRequest,
+    /// Now.
+    pub now: Timestamp,
+    /// Until when the key gives the answer.
+    pub key_expires_at: Timestamp,
+    /// The revision of the catalog that the order was priced from; none where its prices are fixed.
+    pub catalog_revision: Option<i64>,
+    /// The order.
+    pub order: &'a Order,
+    /// The event that tells of it, and its JSON text from [`Event::to_json_text`].
+    pub event: (&'a Event, &'a str),
+    /// The answer.
+    pub response: &'a StoredResponse,
+}
+
+/// What became of a [`Placement`].
+#[derive(Debug, Clone, PartialEq)]
+pub enum Placed {
+    /// It is done.
+    Placed(ConsistencyToken),
+    /// Nothing was written: the key is in use, or was used. Never [`Claim::Begun`].
+    Key(Claim),
+    /// Nothing was written: prices have changed meanwhile.
+    PricesChanged,
+    /// Nothing was written: too few units are left of these.
+    Short(Vec<Sku>),
+}
+
+/// Writes idempotency record, order, lines and event, and reserves the stock, all of it or nothing:
+/// one call, one round trip. Safe to repeat: the key sees to it.
+///
+/// # Errors
+/// [`DatabaseError::WritesHeld`], [`DatabaseError::TenantElsewhere`]; [`DatabaseError::Contended`]
+/// when stock is locked for too long. After [`DatabaseError::Unavailable`] it is not known whether it
+/// was done; the key tells.
+pub async fn place(db: &Database, placement: Placement<'_>) -> Result<Placed, DatabaseError> {
+    let lines = LineColumns::of(placement.order)?;
+    let response = ResponseColumns::new(placement.response)?;
+    let mut attempts_left = 2_u32;
+    loop {
+        let mut connection = db.connection().await?;
+        let call = call_place(connection.connection(), &placement, &lines, &response);
+        match timeout(CALL_TIMEOUT, call).await {
+            Ok(Ok(placed)) => {
+                connection.give_back();
+                return Ok(placed);
+            }
+            // Whether the call got through is not known: the next one will find its key finished.
+            Ok(Err(CallError::Sql(error))) if is_dead_connection(&error) && attempts_left > 0 => {
+                attempts_left = attempts_left.saturating_sub(1);
+            }
+            Ok(Err(CallError::Sql(error))) => {
+                if error.as_database_error().is_some() {
+                    connection.give_back();
+                }
+                return refusal(error);
+            }
+            Ok(Err(CallError::Answer(error))) => return Err(error),
+            Err(_) => return Err(DatabaseError::timed_out()),
+        }
     }
-    sqlx::query!(
-        "WITH new_order AS ( \
-             INSERT INTO souk.orders (tenant_id, order_id, status, currency, total_minor, \
-                 customer_reference, version, placed_at, cancelled_at) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
-         ) \
-         INSERT INTO souk.order_lines (tenant_id, order_id, line_number, sku, quantity, \
-             unit_price_minor, line_total_minor) \
-         SELECT $1, $2, l.* \
-         FROM unnest($10::smallint[], $11::text[], $12::int[], $13::bigint[], $14::bigint[]) AS l",
-        tenant,
+}
+
+enum CallError {
+    Sql(sqlx::Error),
+    Answer(DatabaseError),
+}
+
+impl From<sqlx::Error> for CallError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<DatabaseError> for CallError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Answer(error)
+    }
+}
+
+/// What `souk.place_order` raises to undo what it has begun.
+fn refusal(error: sqlx::Error) -> Result<Placed, DatabaseError> {
+    let code = error.as_database_error().and_then(|e| e.code());
+    match code.as_deref() {
+        Some("SK010") => Ok(Placed::PricesChanged),
+        Some("SK011") => {
+            let detail = error
+                .as_database_error()
+                .and_then(|e| e.try_downcast_ref::<PgDatabaseError>())
+                .and_then(PgDatabaseError::detail)
+                .unwrap_or_default();
+            let skus = serde_json::from_str(detail)
+                .map_err(|e| DatabaseError::corrupt("list of skus", e))?;
+            Ok(Placed::Short(skus))
+        }
+        _ => Err(error.into()),
+    }
+}
+
+async fn call_place(
+    connection: &mut PgConnection,
+    placement: &Placement<'_>,
+    lines: &LineColumns,
+    response: &ResponseColumns<'_>,
+) -> Result<Placed, CallError> {
+    let record = placement.order.record();
+    let (event, event_text) = placement.event;
+    let request = placement.request;
+    let breakdown = serde_json::to_value(&record.breakdown)
+        .map_err(|e| DatabaseError::corrupt("breakdown", e))?;
+    let row = sqlx::query!(
+        r#"SELECT p.verdict AS "verdict!", (p.key_record).created_on,
+               (p.key_record).fencing_token, (p.key_record).recovery_point, (p.key_record).state,
+               (p.key_record).operation, (p.key_record).resource_id,
+               (p.key_record).response_status,
+               (p.key_record).response_headers AS "response_headers: Json<BTreeMap<String, String>>",
+               (p.key_record).response_body, (p.key_record).created_at,
+               (p.key_record).expires_at,
+               ceil(extract(epoch FROM (p.key_record).lease_expires_at - clock_timestamp()))::int
+                   AS lease_s,
+               p.wal_position, p.transaction_id
+           FROM souk.place_order($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+               $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32,
+               $33, $34, $35, $36, $37, $38) AS p"#,
+        event.tenant_id.as_uuid(),
+        request.principal.as_str(),
+        request.key.as_str(),
+        request.operation,
+        request.fingerprint.as_bytes().as_slice(),
+        placement.now.as_offset_date_time(),
+        placement.key_expires_at.as_offset_date_time(),
+        placement.catalog_revision,
         record.id.as_uuid(),
-        record.status.as_str(),
         record.total.currency().code(),
+        record.subtotal.amount_minor(),
+        record.discount.amount_minor(),
+        record.shipping.amount_minor(),
+        record.tax.amount_minor(),
+        record.tax_included,
         record.total.amount_minor(),
         record
             .customer_reference
             .as_ref()
             .map(CustomerReference::as_str),
-        to_column::<i64>(record.version, "a version")?,
-        record.placed_at.as_offset_date_time(),
-        record.cancelled_at.map(|at| at.as_offset_date_time()),
-        &numbers,
-        &skus,
-        &quantities,
-        &unit_prices,
-        &line_totals,
+        record.shipping_country.as_ref().map(CountryCode::as_str),
+        breakdown,
+        record
+            .reservation_expires_at
+            .map(|at| at.as_offset_date_time()),
+        event.correlation_id.as_uuid(),
+        &lines.numbers,
+        &lines.skus,
+        &lines.quantities,
+        &lines.unit_prices,
+        &lines.totals,
+        &lines.discounts,
+        &lines.taxes,
+        &lines.tax_rates,
+        &lines.stock_skus,
+        &lines.stock_units,
+        event.id.as_uuid(),
+        i16::from(lane_of(event.subject)),
+        event.data.type_name(),
+        event_text,
+        response.status,
+        response.headers,
+        response.body,
     )
-    .execute(tx.connection())
+    .fetch_one(connection)
     .await?;
-    Ok(())
+    if let (Some(position), Some(transaction)) = (&row.wal_position, &row.transaction_id) {
+        return Ok(Placed::Placed(ConsistencyToken::new(
+            position,
+            transaction,
+        )?));
+    }
+    let claim = ClaimRow {
+        verdict: row.verdict,
+        created_on: row.created_on,
+        fencing_token: row.fencing_token,
+        recovery_point: row.recovery_point,
+        state: row.state,
+        operation: row.operation,
+        resource_id: row.resource_id,
+        response_status: row.response_status,
+        response_headers: row.response_headers,
+        response_body: row.response_body,
+        created_at: row.created_at,
+        expires_at: row.expires_at,
+        lease_s: row.lease_s,
+    };
+    Ok(Placed::Key(claim.into_claim(request)?))
+}
+
+/// An order's lines, a column each, and the units of each sku over all lines, by sku.
+struct LineColumns {
+    numbers: Vec<i16>,
+    skus: Vec<String>,
+    quantities: Vec<i32>,
+    unit_prices: Vec<i64>,
+    totals: Vec<i64>,
+    discounts: Vec<i64>,
+    taxes: Vec<i64>,
+    tax_rates: Vec<i32>,
+    stock_skus: Vec<String>,
+    stock_units: Vec<i64>,
+}
+
+impl LineColumns {
+    fn of(order: &Order) -> Result<Self, DatabaseError> {
+        let lines = order.lines();
+        let column = |of: fn(&OrderLine) -> i64| lines.iter().map(of).collect();
+        let units = order.units_by_sku();
+        Ok(Self {
+            numbers: lines
+                .iter()
+                .map(|line| to_column(line.line_number, "a line number"))
+                .collect::<Result<_, _>>()?,
+            skus: lines
+                .iter()
+                .map(|line| line.sku.as_str().to_owned())
+                .collect(),
+            quantities: lines
+                .iter()
+                .map(|line| to_column(line.quantity.get(), "a quantity"))
+                .collect::<Result<_, _>>()?,
+            unit_prices: column(|line| line.unit_price.amount_minor()),
+            totals: column(|line| line.line_total.amount_minor()),
+            discounts: column(|line| line.discount.amount_minor()),
+            taxes: column(|line| line.tax.amount_minor()),
+            tax_rates: lines
+                .iter()
+                .map(|line| to_column(line.tax_rate_ppm, "a tax rate"))
+                .collect::<Result<_, _>>()?,
+            stock_skus: units.keys().map(|sku| sku.as_str().to_owned()).collect(),
+            stock_units: units
+                .values()
+                .map(|units| to_column(*units, "a quantity"))
+                .collect::<Result<_, _>>()?,
+        })
+    }
 }
 
 /// Writes what a transition may change. The caller has the row locked by [`load_for_update`].
@@ -60,7 +266,9 @@ pub async fn update(tx: &mut TenantTx, order: &Order) -> Result<(), DatabaseErro
     let record = order.record();
     let tenant = tx.tenant().as_uuid();
     sqlx::query!(
-        "UPDATE souk.orders SET status = $3, version = $4, cancelled_at = $5 \
+        "UPDATE souk.orders SET status = $3, version = $4, cancelled_at = $5, \
+             reservation_expires_at = CASE WHEN $3 = 'placed' THEN reservation_expires_at END, \
+             allocations = CASE WHEN $3 = 'cancelled' THEN '[]' ELSE allocations END \
          WHERE tenant_id = $1 AND order_id = $2",
         tenant,
         record.id.as_uuid(),
@@ -78,8 +286,10 @@ pub async fn load(tx: &mut TenantTx, id: OrderId) -> Result<Option<Order>, Datab
     let tenant = tx.tenant().as_uuid();
     let row = sqlx::query_as!(
         OrderRow,
-        "SELECT status, currency, total_minor, customer_reference, version, placed_at, cancelled_at \
-         FROM souk.orders WHERE tenant_id = $1 AND order_id = $2",
+        r#"SELECT status, currency, subtotal_minor, discount_minor, shipping_minor, tax_minor, tax_included,
+             total_minor, breakdown AS "breakdown: Json<Breakdown>", shipping_country, reservation_expires_at, customer_reference,
+             version, placed_at, cancelled_at
+         FROM souk.orders WHERE tenant_id = $1 AND order_id = $2"#,
         tenant,
         id.as_uuid(),
     )
@@ -97,8 +307,10 @@ pub async fn load_for_update(
     let tenant = tx.tenant().as_uuid();
     let row = sqlx::query_as!(
         OrderRow,
-        "SELECT status, currency, total_minor, customer_reference, version, placed_at, cancelled_at \
-         FROM souk.orders WHERE tenant_id = $1 AND order_id = $2 FOR UPDATE",
+        r#"SELECT status, currency, subtotal_minor, discount_minor, shipping_minor, tax_minor, tax_included,
+             total_minor, breakdown AS "breakdown: Json<Breakdown>", shipping_country, reservation_expires_at, customer_reference,
+             version, placed_at, cancelled_at
+         FROM souk.orders WHERE tenant_id = $1 AND order_id = $2 FOR UPDATE"#,
         tenant,
         id.as_uuid(),
     )
@@ -110,7 +322,15 @@ pub async fn load_for_update(
 struct OrderRow {
     status: String,
     currency: String,
+    subtotal_minor: i64,
+    discount_minor: i64,
+    shipping_minor: i64,
+    tax_minor: i64,
+    tax_included: bool,
     total_minor: i64,
+    breakdown: Json<Breakdown>,
+    shipping_country: Option<String>,
+    reservation_expires_at: Option<time::OffsetDateTime>,
     customer_reference: Option<String>,
     version: i64,
     placed_at: time::OffsetDateTime,
@@ -123,6 +343,9 @@ struct LineRow {
     quantity: i32,
     unit_price_minor: i64,
     line_total_minor: i64,
+    discount_minor: i64,
+    tax_minor: i64,
+    tax_rate_ppm: i32,
 }
 
 async fn with_lines(
@@ -134,7 +357,8 @@ async fn with_lines(
     let tenant = tx.tenant().as_uuid();
     let lines = sqlx::query_as!(
         LineRow,
-        "SELECT line_number, sku, quantity, unit_price_minor, line_total_minor \
+        "SELECT line_number, sku, quantity, unit_price_minor, line_total_minor, discount_minor, \
+             tax_minor, tax_rate_ppm \
          FROM souk.order_lines WHERE tenant_id = $1 AND order_id = $2 ORDER BY line_number",
         tenant,
         id.as_uuid(),
@@ -158,7 +382,19 @@ fn order_from_rows(id: OrderId, row: OrderRow, lines: &[LineRow]) -> Result<Orde
     Ok(Order::from_record(OrderRecord {
         id,
         status,
+        subtotal: Money::new(row.subtotal_minor, currency),
+        discount: Money::new(row.discount_minor, currency),
+        shipping: Money::new(row.shipping_minor, currency),
+        tax: Money::new(row.tax_minor, currency),
+        tax_included: row.tax_included,
         total: Money::new(row.total_minor, currency),
+        breakdown: row.breakdown.0,
+        shipping_country: row
+            .shipping_country
+            .map(|code| code.parse())
+            .transpose()
+            .map_err(|e| DatabaseError::corrupt("country", e))?,
+        reservation_expires_at: row.reservation_expires_at.map(timestamp).transpose()?,
         lines,
         customer_reference: row
             .customer_reference
@@ -181,6 +417,10 @@ fn line_from_row(row: &LineRow, currency: Currency) -> Result<OrderLine, Databas
         quantity: Quantity::new(units).map_err(corrupt)?,
         unit_price: Money::new(row.unit_price_minor, currency),
         line_total: Money::new(row.line_total_minor, currency),
+        discount: Money::new(row.discount_minor, currency),
+        tax: Money::new(row.tax_minor, currency),
+        tax_rate_ppm: u32::try_from(row.tax_rate_ppm)
+            .map_err(|e| DatabaseError::corrupt("tax rate", e))?,
     })
 }
 

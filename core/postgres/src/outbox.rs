@@ -87,7 +87,7 @@ pub async fn lease_lanes(
         i64::from(lanes_max.min(LANES)),
         lease.as_secs_f64(),
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(tx.connection())
     .await?;
     tx.commit().await?;
     Ok(leases)
@@ -120,7 +120,7 @@ pub async fn read_lanes(
         held,
         i64::from(events_per_lane_max),
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(tx.connection())
     .await?;
     tx.commit().await?;
     Ok(events)
@@ -160,7 +160,7 @@ pub async fn record(
         &tokens,
         lease.as_secs_f64(),
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(tx.connection())
     .await?;
     let (current_lanes, _) = columns(&current);
     if !result.published.is_empty() {
@@ -170,7 +170,7 @@ pub async fn record(
             &result.published,
             &current_lanes,
         )
-        .execute(&mut *tx)
+        .execute(tx.connection())
         .await?;
     }
     if !failed.is_empty() {
@@ -182,7 +182,7 @@ pub async fn record(
             &reasons,
             &current_lanes,
         )
-        .execute(&mut *tx)
+        .execute(tx.connection())
         .await?;
     }
     tx.commit().await?;
@@ -200,7 +200,7 @@ pub async fn release_lanes(db: &Database, leases: &[LaneLease]) -> Result<(), Da
         &lanes,
         &tokens,
     )
-    .execute(&mut *tx)
+    .execute(tx.connection())
     .await?;
     tx.commit().await?;
     Ok(())

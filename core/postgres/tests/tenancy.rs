@@ -22,6 +22,7 @@ async fn tenant_tables(db: &TestDatabase) -> Vec<String> {
                         AND a.attname = 'tenant_id' AND a.attnotnull) AS has_tenant, \
                 c.relrowsecurity AND c.relforcerowsecurity AS forced \
          FROM pg_class c WHERE c.relnamespace = 'souk'::regnamespace AND c.relkind IN ('r', 'p') \
+           AND NOT c.relispartition \
          ORDER BY 1",
     )
     .fetch_all(db.pool())
@@ -57,10 +58,18 @@ async fn fill(db: &TestDatabase) -> [TestTenant; 2] {
     for tenant in &tenants {
         let id = tenant.id.as_uuid();
         db.execute(&format!(
-            "INSERT INTO souk.orders VALUES ('{id}', '{id}', 'placed', 'EUR', 1, NULL, 1, now(), NULL); \
+            "INSERT INTO souk.orders (tenant_id, order_id, status, currency, subtotal_minor, \
+                 total_minor, version, placed_at) \
+                 VALUES ('{id}', '{id}', 'placed', 'EUR', 1, 1, 1, now()); \
              INSERT INTO souk.order_lines VALUES ('{id}', '{id}', 1, 'TEA', 1, 1, 1); \
-             INSERT INTO souk.idempotency_keys VALUES \
-                 ('{id}', 'p', 'k', 'o', decode(repeat('00', 32), 'hex'), NULL, NULL, NULL, NULL, now(), now()); \
+             INSERT INTO souk.order_transitions VALUES \
+                 ('{id}', '{id}', 2, '{id}', 't', now(), 'p', '{id}', '{{}}'); \
+             INSERT INTO souk.products (tenant_id, product_code, title, updated_at) \
+                 VALUES ('{id}', 'P', 'P', now()); \
+             INSERT INTO souk.pricing_rules (tenant_id, rules, updated_at) VALUES ('{id}', '{{}}', now()); \
+             INSERT INTO souk.idempotency_keys (tenant_id, principal, key, created_on, operation, \
+                 fingerprint, created_at, expires_at) VALUES \
+                 ('{id}', 'p', 'k', now()::date, 'o', decode(repeat('00', 32), 'hex'), now(), now()); \
              INSERT INTO souk.outbox_events \
                  (event_id, tenant_id, lane, aggregate_id, sequence, event_type, body, created_at) \
                  VALUES (gen_random_uuid(), '{id}', 0, '{id}', 1, 't', '{{}}', now()); \

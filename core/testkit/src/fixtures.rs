@@ -1,11 +1,14 @@
 //! Tenants, callers and orders for tests.
 
 use crate::TestDatabase;
-use souk_app::{Caller, Clock, IdGenerator, SkuSeed, Tools, seed_tenant};
+use souk_app::{
+    AppError, Caller, Clock, IdGenerator, Shards, SkuSeed, StoredResponse, Tools, seed_tenant,
+};
 use souk_domain::{
-    Currency, Money, OrderRequest, Principal, Quantity, RequestId, RequestedLine, TenantId,
+    Currency, Money, Order, OrderRequest, Principal, Quantity, RequestId, RequestedLine, TenantId,
     Timestamp,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use uuid::Uuid;
@@ -78,9 +81,10 @@ impl TestTenant {
             .await
             .expect("the tenant can be entered");
         let tools = Tools {
-            db: db.app(),
+            db: Shards::single(db.app()),
             clock: clock.clone(),
             ids: Arc::new(RandomIds),
+            prices: Arc::default(),
         };
         Self { id, tools, clock }
     }
@@ -100,6 +104,7 @@ pub fn caller(tenant: TenantId) -> Caller {
             .expect("a valid principal"),
         request_id: RequestId::from_uuid(Uuid::now_v7()),
         traceparent: None,
+        consistency: None,
     }
 }
 
@@ -114,4 +119,17 @@ pub fn order_request(lines: &[(&str, u32)]) -> OrderRequest {
         .collect();
     OrderRequest::new("EUR".parse().expect("EUR is a currency"), lines, None)
         .expect("a valid request")
+}
+
+/// An answer whose body is the order's id, or says why there is none: 201 or 422.
+pub fn respond(outcome: Result<&Order, &AppError>) -> StoredResponse {
+    let (status, body) = match outcome {
+        Ok(order) => (201, order.id().to_string()),
+        Err(error) => (422, error.to_string()),
+    };
+    StoredResponse {
+        status,
+        headers: BTreeMap::new(),
+        body: body.into_bytes(),
+    }
 }

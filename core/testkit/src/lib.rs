@@ -12,5 +12,5 @@ mod fixtures;
 mod publisher;
 
 pub use database::{HeldTransaction, Probe, SERVER_URL_VARIABLE, TestDatabase};
-pub use fixtures::{FixedClock, RandomIds, TestTenant, caller, order_request};
+pub use fixtures::{FixedClock, RandomIds, TestTenant, caller, order_request, respond};
 pub use publisher::{MemoryQueue, Verdict};

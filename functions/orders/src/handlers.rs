@@ -8,8 +8,8 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
-use souk_app::{Answer, StoredResponse, cancel_order, get_order, place_order};
-use souk_domain::OrderId;
+use souk_app::{Answer, AppError, StoredResponse, cancel_order, get_order, place_order};
+use souk_domain::{Order, OrderId, RequestId};
 use souk_runtime::edge_signature::EdgeCaller;
 use souk_runtime::problem::Problem;
 use souk_runtime::request::{idempotency_key, json_body, once};
@@ -18,6 +18,7 @@ const WRITE: &str = "orders:write";
 const READ: &str = "orders:read";
 
 static REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+static CONSISTENCY: HeaderName = HeaderName::from_static("souk-consistency");
 static KEY_EXPIRES: HeaderName = HeaderName::from_static("idempotency-key-expires");
 
 /// `POST /v1/orders`: 201 with the order; the same again for the same key.
@@ -39,7 +40,7 @@ pub(crate) async fn create(
         Some(&body.json),
     )?;
     let request = body.value.validate()?;
-    let respond = |order: &_| order_response(201, order);
+    let respond = responder(201, edge.caller.request_id);
     let answer = place_order(&state.tools, &edge.caller, &once, request, respond).await?;
     Ok(answered(&state, answer).await)
 }
@@ -73,7 +74,7 @@ pub(crate) async fn cancel(
         uri.path(),
         None,
     )?;
-    let respond = |order: &_| order_response(200, order);
+    let respond = responder(200, edge.caller.request_id);
     let answer = cancel_order(&state.tools, &edge.caller, &once, id, respond).await?;
     Ok(answered(&state, answer).await)
 }
@@ -102,10 +103,20 @@ pub(crate) async fn method_not_allowed() -> Problem {
     )
 }
 
+/// The answer to a command on an order: the order, or why it was refused.
+fn responder(
+    status: u16,
+    request_id: RequestId,
+) -> impl Fn(Result<&Order, &AppError>) -> StoredResponse + Send + Sync {
+    move |outcome| match outcome {
+        Ok(order) => order_response(status, order),
+        Err(error) => Problem::from(error).to_stored(request_id),
+    }
+}
+
 /// An id that cannot be one names nothing: 404, as for an order of someone else.
 fn order_id(text: &str) -> Result<OrderId, Problem> {
-    text.parse()
-        .map_err(|_| souk_app::AppError::OrderNotFound.into())
+    text.parse().map_err(|_| AppError::OrderNotFound.into())
 }
 
 /// Answers a command: rings for its event when it had an effect, and tells a replay apart.
@@ -119,6 +130,10 @@ async fn answered(state: &OrdersState, answer: Answer) -> Response {
     let headers = response.headers_mut();
     if answer.replayed {
         headers.insert(REPLAYED.clone(), HeaderValue::from_static("true"));
+    }
+    let token = answer.consistency.map(|token| token.to_string());
+    if let Some(Ok(token)) = token.map(|text| HeaderValue::from_str(&text)) {
+        headers.insert(CONSISTENCY.clone(), token);
     }
     if let Ok(expires) = HeaderValue::from_str(&answer.expires_at.to_string()) {
         headers.insert(KEY_EXPIRES.clone(), expires);

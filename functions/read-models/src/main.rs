@@ -5,9 +5,9 @@
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
-use souk_app::{Database, ProjectionError, project_order};
+use souk_app::{ProjectionError, Shards, project_order};
 use souk_domain::{Event, EventError};
-use souk_runtime::adapters::database;
+use souk_runtime::adapters::shards;
 use souk_runtime::batch::{QueueKind, deadline, process_batch};
 use souk_runtime::config::Lookup;
 use souk_runtime::telemetry;
@@ -26,20 +26,20 @@ enum MessageError {
 async fn main() -> Result<(), Error> {
     let lookup = Lookup::environment();
     telemetry::init(&lookup)?;
-    let db = database(&lookup)?;
+    let db = shards(&lookup)?;
     run(service_fn(|event: LambdaEvent<SqsEvent>| {
         handle(&db, event)
     }))
     .await
 }
 
-async fn handle(db: &Database, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
+async fn handle(db: &Shards, event: LambdaEvent<SqsEvent>) -> Result<SqsBatchResponse, Error> {
     let deadline = deadline(&event.context);
     let apply = |body: String| async move { apply(db, &body).await };
     Ok(process_batch(event.payload, QueueKind::Fifo, deadline, apply).await)
 }
 
-async fn apply(db: &Database, body: &str) -> Result<(), MessageError> {
+async fn apply(db: &Shards, body: &str) -> Result<(), MessageError> {
     let event = Event::from_json_text(body)?;
     let projection = project_order(db, &event).await?;
     tracing::info!(

@@ -7,7 +7,7 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use core::time::Duration;
-use souk_app::{Clock, Database, IdGenerator, Tools};
+use souk_app::{Clock, Database, IdGenerator, Shards, Tools};
 use souk_domain::Timestamp;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -46,12 +46,18 @@ pub fn database(lookup: &Lookup<'_>) -> Result<Database, ConfigError> {
     })
 }
 
+/// The databases of all tenants, by the configuration.
+pub fn shards(lookup: &Lookup<'_>) -> Result<Shards, ConfigError> {
+    Ok(Shards::single(database(lookup)?))
+}
+
 /// The tools of the use cases, over the machine's clock and the configured database.
 pub fn tools(lookup: &Lookup<'_>) -> Result<Tools, ConfigError> {
     Ok(Tools {
-        db: database(lookup)?,
+        db: shards(lookup)?,
         clock: Arc::new(SystemClock),
         ids: Arc::new(SystemIds),
+        prices: Arc::default(),
     })
 }
 

@@ -153,6 +153,7 @@ fn to_caller(identity: EdgeIdentity, headers: &HeaderMap) -> Result<EdgeCaller, 
         principal,
         request_id: identity.request_id,
         traceparent,
+        consistency: None,
     };
     Ok(EdgeCaller {
         caller,

@@ -5,8 +5,10 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
-use souk_app::{AppError, DatabaseError};
-use souk_domain::OrderError;
+use souk_app::{AppError, DatabaseError, StoredResponse};
+use souk_domain::pricing::PricingError;
+use souk_domain::{OrderError, RequestId};
+use std::collections::BTreeMap;
 
 /// The media type of RFC 9457, section 3.
 pub const PROBLEM_JSON: &str = "application/problem+json";
@@ -111,8 +113,33 @@ impl Problem {
         self.0.cause.as_deref()
     }
 
+    /// The answer as it is stored under an idempotency key. It names the first request, also when it
+    /// is replayed.
+    pub fn to_stored(&self, request_id: RequestId) -> StoredResponse {
+        let mut headers: BTreeMap<String, String> = self
+            .0
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())))
+            .collect();
+        headers.insert(CONTENT_TYPE.to_string(), PROBLEM_JSON.to_owned());
+        StoredResponse {
+            status: self.0.status.as_u16(),
+            headers,
+            body: self.document(Some(&request_id.to_string())).into_bytes(),
+        }
+    }
+
     /// The answer, naming the request.
     pub fn to_response(&self, request_id: Option<&str>) -> Response {
+        let mut response = (self.0.status, self.document(request_id)).into_response();
+        let headers = response.headers_mut();
+        headers.extend(self.0.headers.clone());
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        response
+    }
+
+    fn document(&self, request_id: Option<&str>) -> String {
         let mut body = self.0.members.clone();
         body.insert(
             "type".to_owned(),
@@ -134,11 +161,7 @@ impl Problem {
                 .collect();
             body.insert("errors".to_owned(), Value::Array(fields));
         }
-        let mut response = (self.0.status, Value::Object(body).to_string()).into_response();
-        let headers = response.headers_mut();
-        headers.extend(self.0.headers.clone());
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        response
+        Value::Object(body).to_string()
     }
 }
 
@@ -154,12 +177,33 @@ impl IntoResponse for Problem {
 
 impl From<AppError> for Problem {
     fn from(error: AppError) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&AppError> for Problem {
+    fn from(error: &AppError) -> Self {
         match error {
-            AppError::KeyInFlight => Self::new(
+            AppError::KeyInFlight { retry_after_s } => Self::new(
                 StatusCode::CONFLICT,
                 "idempotency_key_in_flight",
                 "The first request with this key still runs",
                 "a request with this Idempotency-Key is being processed; try again for its answer",
+            )
+            .with_retry_after(*retry_after_s),
+            AppError::KeyUnknown => Self::new(
+                StatusCode::NOT_FOUND,
+                "idempotency_key_unknown",
+                "Nothing is known of this key",
+                "no request with this Idempotency-Key has had an effect in the last 24 hours; it is \
+                 safe to send it",
+            ),
+            AppError::PricesChanging => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "prices_changing",
+                "Prices are changing",
+                "prices changed again and again while the order was priced; nothing was changed, try \
+                 again",
             )
             .with_retry_after(RETRY_AFTER_S),
             AppError::KeyReused(reuse) => {
@@ -192,13 +236,15 @@ impl From<AppError> for Problem {
             .with_member("skus", json!(skus)),
             AppError::Order(error) => Self::from(error),
             AppError::Database(error) => Self::from(error),
-            error @ (AppError::Event(_) | AppError::Clock(_)) => internal().with_cause(&error),
+            AppError::Event(_) | AppError::Clock(_) | AppError::RecoveryState(_) => {
+                internal().with_cause(error)
+            }
         }
     }
 }
 
-impl From<OrderError> for Problem {
-    fn from(error: OrderError) -> Self {
+impl From<&OrderError> for Problem {
+    fn from(error: &OrderError) -> Self {
         let unprocessable = |code, title| {
             Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -207,13 +253,8 @@ impl From<OrderError> for Problem {
                 error.to_string(),
             )
         };
-        match &error {
-            OrderError::NotSold { sku, currency } => {
-                unprocessable("sku_not_sold", "Not sold in this currency")
-                    .with_member("sku", json!(sku))
-                    .with_member("currency", json!(currency))
-            }
-            OrderError::TotalTooLarge => unprocessable("total_too_large", "The total is too large"),
+        match error {
+            OrderError::Pricing(error) => Self::from(error),
             OrderError::NotCancellable { status } => Self::new(
                 StatusCode::CONFLICT,
                 "order_not_cancellable",
@@ -232,9 +273,43 @@ impl From<OrderError> for Problem {
     }
 }
 
+impl From<&PricingError> for Problem {
+    fn from(error: &PricingError) -> Self {
+        let unprocessable = |code, title| {
+            Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                code,
+                title,
+                error.to_string(),
+            )
+        };
+        match error {
+            PricingError::NotSold { sku, currency } => {
+                unprocessable("sku_not_sold", "Not sold in this currency")
+                    .with_member("sku", json!(sku))
+                    .with_member("currency", json!(currency))
+            }
+            PricingError::TotalTooLarge => {
+                unprocessable("total_too_large", "The total is too large")
+            }
+            PricingError::InvalidCountry
+            | PricingError::InvalidDiscountCode
+            | PricingError::InvalidTaxCategory => {
+                unprocessable("validation_failed", "The request is not valid")
+            }
+        }
+    }
+}
+
 impl From<DatabaseError> for Problem {
     fn from(error: DatabaseError) -> Self {
-        match &error {
+        Self::from(&error)
+    }
+}
+
+impl From<&DatabaseError> for Problem {
+    fn from(error: &DatabaseError) -> Self {
+        match error {
             DatabaseError::Contended(_) => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "contended",
@@ -249,13 +324,28 @@ impl From<DatabaseError> for Problem {
                 "try again with the same Idempotency-Key: the request has its effect at most once",
             )
             .with_retry_after(RETRY_AFTER_S),
+            DatabaseError::WritesHeld => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "tenant_moving",
+                "Writes are held for a moment",
+                "this tenant is being moved; nothing was changed, try again with the same \
+                 Idempotency-Key",
+            )
+            .with_retry_after(RETRY_AFTER_S),
+            DatabaseError::TenantElsewhere => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "tenant_unplaced",
+                "Temporarily unavailable",
+                "no database serves this tenant; nothing was changed",
+            )
+            .with_retry_after(RETRY_AFTER_S),
             DatabaseError::Constraint { .. }
             | DatabaseError::Corrupt { .. }
             | DatabaseError::OutOfRange { .. }
             | DatabaseError::Migration(_)
             | DatabaseError::Unexpected(_) => internal(),
         }
-        .with_cause(&error)
+        .with_cause(error)
     }
 }
 
