@@ -89,7 +89,9 @@ pub(crate) async fn claim(
     let lease = LEASE_OF_ONE_TRANSACTION;
     match idempotency::claim(tx, &request, now, expiry(now)?, lease).await? {
         Claim::Begun(key) => Ok(Turn::Act(Claimed { key, now })),
-        other => turned_away(other).map(Turn::Replay),
+        other @ (Claim::InFlight { .. } | Claim::Reused(_) | Claim::Finished(_)) => {
+            turned_away(other).map(Turn::Replay)
+        }
     }
 }
 
@@ -130,6 +132,10 @@ pub(crate) async fn finish(
 /// Ends the transaction of a keyed command at once: commits a new effect, undoes everything else. A
 /// refusal that will not change is stored as the answer. A transaction that is merely dropped would
 /// keep the key locked until the server notices.
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the three that each use case has, and what it makes of them"
+)]
 pub(crate) async fn settle(
     tools: &Tools,
     caller: &Caller,
@@ -181,7 +187,7 @@ pub(crate) async fn record_refusal(
                 consistency: Some(token),
             })
         }
-        other => {
+        other @ (Claim::InFlight { .. } | Claim::Reused(_) | Claim::Finished(_)) => {
             tx.rollback().await?;
             turned_away(other)
         }

@@ -15,7 +15,7 @@ use core::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use souk_postgres::TenantTx;
-use souk_postgres::idempotency::{self, Claim, ClaimedKey, STARTED, StoredResponse};
+use souk_postgres::idempotency::{self, Claim, ClaimedKey, Progress, STARTED, StoredResponse};
 
 /// A try at a command in phases: the right to go on, for as long as nobody has taken over.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub async fn begin_attempt(
             tx.commit().await?;
             Ok(Begin::GoOn(Attempt { claimed, lease }))
         }
-        other => {
+        other @ (Claim::InFlight { .. } | Claim::Reused(_) | Claim::Finished(_)) => {
             tx.rollback().await?;
             turned_away(other).map(Begin::Replay)
         }
@@ -94,15 +94,12 @@ impl Attempt {
         resource_id: Option<&str>,
     ) -> Result<(), AppError> {
         let state = serde_json::to_value(state).map_err(AppError::RecoveryState)?;
-        let kept = idempotency::advance(
-            &mut tx,
-            &self.claimed,
+        let progress = Progress {
             recovery_point,
-            &state,
+            state: &state,
             resource_id,
-            self.lease,
-        )
-        .await?;
+        };
+        let kept = idempotency::advance(&mut tx, &self.claimed, &progress, self.lease).await?;
         if !kept {
             tx.rollback().await?;
             return Err(AppError::KeyInFlight { retry_after_s: 1 });

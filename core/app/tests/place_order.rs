@@ -10,12 +10,10 @@
 
 use futures::future::join_all;
 use souk_app::{
-    Answer, AppError, Caller, DatabaseError, Once, StoredResponse, Tools, cancel_order, get_order,
-    place_order,
+    Answer, AppError, Caller, DatabaseError, Once, Tools, cancel_order, get_order, place_order,
 };
-use souk_domain::{IdempotencyKey, Order, OrderError, OrderId, OrderStatus, RequestFingerprint};
+use souk_domain::{IdempotencyKey, OrderError, OrderId, OrderStatus, RequestFingerprint};
 use souk_testkit::{TestDatabase, TestTenant, order_request, respond};
-use std::collections::BTreeMap;
 
 fn once(key: &str, body: &str) -> Once {
     let json = serde_json::json!({ "body": body });

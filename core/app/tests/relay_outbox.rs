@@ -11,11 +11,10 @@
 use futures::future::join_all;
 use souk_app::{
     Database, EventPublisher, Once, OutgoingEvent, PublishError, RelayReport, RelaySettings,
-    StoredResponse, cancel_order, place_order, relay_outbox,
+    cancel_order, place_order, relay_outbox,
 };
-use souk_domain::{IdempotencyKey, Order, OrderId, RequestFingerprint};
+use souk_domain::{IdempotencyKey, OrderId, RequestFingerprint};
 use souk_testkit::{MemoryQueue, TestDatabase, TestTenant, order_request, respond};
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;

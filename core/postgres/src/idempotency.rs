@@ -128,6 +128,10 @@ pub async fn record(
     claim_with(tx, request, now, expires_at, Duration::ZERO, Some(response)).await
 }
 
+#[allow(
+    clippy::too_many_arguments,
+    reason = "two functions in one, each with five"
+)]
 async fn claim_with(
     tx: &mut TenantTx,
     request: &KeyedRequest,
@@ -258,15 +262,24 @@ fn interval(of: Duration) -> Result<PgInterval, DatabaseError> {
     PgInterval::try_from(of).map_err(|_| DatabaseError::OutOfRange { what: "a lease" })
 }
 
+/// How far an operation has come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress<'a> {
+    /// The name of the point, in `snake_case`.
+    pub recovery_point: &'a str,
+    /// What is needed to go on from it.
+    pub state: &'a serde_json::Value,
+    /// The resource that the operation makes or changes, once that is known.
+    pub resource_id: Option<&'a str>,
+}
+
 /// Writes down how far the operation has come, in the transaction of what it has done to get there,
 /// and renews the lease. False when somebody else has taken over or finished: then nothing of this
 /// transaction may be committed.
 pub async fn advance(
     tx: &mut TenantTx,
     claimed: &ClaimedKey,
-    recovery_point: &str,
-    state: &serde_json::Value,
-    resource_id: Option<&str>,
+    progress: &Progress<'_>,
     lease: Duration,
 ) -> Result<bool, DatabaseError> {
     let tenant = tx.tenant().as_uuid();
@@ -281,9 +294,9 @@ pub async fn advance(
         claimed.key.as_str(),
         claimed.created_on,
         claimed.fencing_token,
-        recovery_point,
-        state,
-        resource_id,
+        progress.recovery_point,
+        progress.state,
+        progress.resource_id,
         interval(lease)?,
     )
     .execute(tx.connection())

@@ -100,7 +100,9 @@ impl From<DatabaseError> for CallError {
 
 /// What `souk.place_order` raises to undo what it has begun.
 fn refusal(error: sqlx::Error) -> Result<Placed, DatabaseError> {
-    let code = error.as_database_error().and_then(|e| e.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     match code.as_deref() {
         Some("SK010") => Ok(Placed::PricesChanged),
         Some("SK011") => {
@@ -117,6 +119,10 @@ fn refusal(error: sqlx::Error) -> Result<Placed, DatabaseError> {
     }
 }
 
+#[allow(
+    clippy::too_many_lines,
+    reason = "one statement, whose parameters are a line each"
+)]
 async fn call_place(
     connection: &mut PgConnection,
     placement: &Placement<'_>,

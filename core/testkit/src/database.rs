@@ -1,5 +1,6 @@
 //! A database per test, copied from a template that has the schema.
 
+use crate::RoundTrips;
 use souk_postgres::{Database, DatabaseError, MIGRATOR};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
@@ -93,6 +94,27 @@ impl TestDatabase {
         )
         .expect("writing to a string succeeds");
         url
+    }
+
+    /// The database by the app's role over one connection, behind a counter of its round trips.
+    ///
+    /// # Panics
+    /// When the server does not listen on an address of this machine.
+    pub async fn app_counted(&self) -> (Database, RoundTrips) {
+        let (host, port) = (self.server.get_host(), self.server.get_port());
+        let address = tokio::net::lookup_host((host, port))
+            .await
+            .ok()
+            .and_then(|mut found| found.next())
+            .expect("the server listens on this machine");
+        let counter = RoundTrips::before(address).await;
+        let there = format!("{host}:{port}");
+        let here = counter.address().to_string();
+        let url = self.url_by_role("souk_app");
+        assert!(url.contains(&there), "{url} does not name {there}");
+        let url = url.replacen(&there, &here, 1);
+        let database = Database::connect_lazily(&url, 1).expect("the URL is valid");
+        (database, counter)
     }
 
     /// A URL of this database, by the superuser.

@@ -10,7 +10,9 @@
 mod database;
 mod fixtures;
 mod publisher;
+mod round_trips;
 
 pub use database::{HeldTransaction, Probe, SERVER_URL_VARIABLE, TestDatabase};
 pub use fixtures::{FixedClock, RandomIds, TestTenant, caller, order_request, respond};
 pub use publisher::{MemoryQueue, Verdict};
+pub use round_trips::RoundTrips;
