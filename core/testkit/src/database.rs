@@ -18,7 +18,7 @@ const TEMPLATE_LOCK: i64 = 0x536f_756b;
 const CONNECTIONS_MAX: u32 = 24;
 
 /// A database that one test owns, with the schema and nothing in it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct TestDatabase {
     server: PgConnectOptions,
     server_url: String,
