@@ -10,7 +10,7 @@ use souk_domain::{Currency, OrderRequest, Sku, TenantId, Timestamp};
 use souk_postgres::Shards;
 use souk_postgres::catalog::{self, LoadedSku};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Skus kept at most, over all tenants; then all are forgotten.
 const SKUS_MAX: usize = 50_000;
@@ -19,7 +19,7 @@ const SKUS_MAX: usize = 50_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Kept {
     revision: i64,
-    rules: PricingRules,
+    rules: Arc<PricingRules>,
     skus: BTreeMap<Sku, LoadedSku>,
 }
 
@@ -61,7 +61,7 @@ impl PriceSheets {
             catalog::load_prices(&db.home(tenant).await?, tenant, slot.1, &wanted, now).await?;
         let fresh = Kept {
             revision: loaded.revision,
-            rules: loaded.rules,
+            rules: Arc::new(loaded.rules),
             skus: loaded.skus,
         };
         let sheet = fresh.sheet(slot.1, &wanted, now);
@@ -117,9 +117,10 @@ impl Kept {
         RevisedSheet {
             revision: self.revision,
             sheet: PriceSheet {
+                at: now,
                 currency,
                 skus: wanted.iter().filter_map(at_now).collect(),
-                rules: self.rules.clone(),
+                rules: Arc::clone(&self.rules),
             },
         }
     }

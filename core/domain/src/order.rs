@@ -217,9 +217,11 @@ impl OrderRequest {
         }
     }
 
-    /// The same, with discount codes.
+    /// The same, with discount codes. Their order means nothing, nor does naming one twice.
     #[must_use]
-    pub fn with_discount_codes(self, codes: Vec<DiscountCode>) -> Self {
+    pub fn with_discount_codes(self, mut codes: Vec<DiscountCode>) -> Self {
+        codes.sort_unstable();
+        codes.dedup();
         Self {
             discount_codes: codes,
             ..self
@@ -488,12 +490,13 @@ mod tests {
             tax_category: "standard".parse().unwrap(),
         };
         PriceSheet {
+            at: at(0),
             currency: eur(),
             skus: list
                 .iter()
                 .map(|(sku, unit_price)| (sku.parse().unwrap(), sku_price(*unit_price)))
                 .collect(),
-            rules: PricingRules::default(),
+            rules: PricingRules::default().into(),
         }
     }
 

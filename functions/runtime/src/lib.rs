@@ -8,6 +8,7 @@ pub mod batch;
 pub mod config;
 pub mod doorbell;
 pub mod edge_signature;
+mod pricing_problem;
 pub mod problem;
 pub mod request;
 pub mod telemetry;

@@ -6,7 +6,6 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 use souk_app::{AppError, DatabaseError, StoredResponse};
-use souk_domain::pricing::PricingError;
 use souk_domain::{OrderError, RequestId};
 use std::collections::BTreeMap;
 
@@ -267,34 +266,6 @@ impl From<&OrderError> for Problem {
             | OrderError::InvalidCustomerReference
             | OrderError::InvalidLineCount
             | OrderError::UnknownStatus => {
-                unprocessable("validation_failed", "The request is not valid")
-            }
-        }
-    }
-}
-
-impl From<&PricingError> for Problem {
-    fn from(error: &PricingError) -> Self {
-        let unprocessable = |code, title| {
-            Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                code,
-                title,
-                error.to_string(),
-            )
-        };
-        match error {
-            PricingError::NotSold { sku, currency } => {
-                unprocessable("sku_not_sold", "Not sold in this currency")
-                    .with_member("sku", json!(sku))
-                    .with_member("currency", json!(currency))
-            }
-            PricingError::TotalTooLarge => {
-                unprocessable("total_too_large", "The total is too large")
-            }
-            PricingError::InvalidCountry
-            | PricingError::InvalidDiscountCode
-            | PricingError::InvalidTaxCategory => {
                 unprocessable("validation_failed", "The request is not valid")
             }
         }

@@ -3,6 +3,7 @@
 use super::{PricingRules, TaxCategory};
 use crate::{Currency, Money, Sku, Timestamp};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// A price and when it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,10 +35,12 @@ pub struct SkuPrice {
 /// All that is needed to price a request, at one moment, in one currency.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceSheet {
+    /// The moment: discounts are valid, or not, at it. The prices are those that hold at it.
+    pub at: Timestamp,
     /// The currency of all its prices.
     pub currency: Currency,
     /// What is sold.
     pub skus: BTreeMap<Sku, SkuPrice>,
     /// The tenant's rules.
-    pub rules: PricingRules,
+    pub rules: Arc<PricingRules>,
 }

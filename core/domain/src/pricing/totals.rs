@@ -1,7 +1,10 @@
 //! From wishes and prices to numbers.
 
-use super::{PriceSheet, PricingError};
-use crate::order::OrderRequest;
+use super::taxes::{self, Taxable};
+use super::{
+    CountryCode, DiscountCode, DiscountName, PriceSheet, PricingError, SkuPrice, discounts,
+};
+use crate::order::{OrderRequest, RequestedLine};
 use crate::{Currency, Money, MoneyError, Quantity, Sku};
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +31,51 @@ pub struct PricedLine {
 
 /// Which discounts, taxes and shipping make up the numbers, as stored and shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Breakdown {}
+#[serde(default)]
+pub struct Breakdown {
+    /// In the order in which they were applied. They sum to the order's discount.
+    pub discounts: Vec<AppliedDiscount>,
+    /// By rate, the lowest first. They sum to the order's tax.
+    pub taxes: Vec<TaxPart>,
+    /// None where the tenant has no shipping rates.
+    pub shipping: Option<ShippingPart>,
+}
+
+/// A discount that an order got.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppliedDiscount {
+    /// The merchant's name for it.
+    pub name: DiscountName,
+    /// The code that it was got with, if it needed one.
+    #[serde(default)]
+    pub code: Option<DiscountCode>,
+    /// What it took off.
+    pub amount: Money,
+}
+
+/// The tax of one rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaxPart {
+    /// Parts per million.
+    pub rate_ppm: u32,
+    /// What is taxed, without the tax.
+    pub base: Money,
+    /// The tax.
+    pub amount: Money,
+}
+
+/// What shipping cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShippingPart {
+    /// To where.
+    pub country: CountryCode,
+    /// As in the totals.
+    pub amount: Money,
+    /// The tax in, or on top of, it.
+    pub tax: Money,
+    /// Parts per million.
+    pub tax_rate_ppm: u32,
+}
 
 /// What an order costs, with its parts: `total` = `subtotal` - `discount` + `shipping`, and + `tax`
 /// where that is not included in the prices.
@@ -64,47 +111,144 @@ impl From<MoneyError> for PricingError {
     }
 }
 
-/// Prices `request` from `sheet`.
+/// Prices `request` from `sheet`: lines, then discounts, shipping, and the taxes on what is left.
+/// Says the same for the same arguments, always.
 ///
 /// # Errors
-/// [`PricingError::NotSold`], [`PricingError::TotalTooLarge`].
+/// Every [`PricingError`] but those of malformed texts.
 pub fn price(request: &OrderRequest, sheet: &PriceSheet) -> Result<Totals, PricingError> {
     let currency = request.currency();
-    let zero = Money::zero(currency);
-    let mut subtotal = zero;
+    let rules = &sheet.rules;
     let mut lines = Vec::with_capacity(request.lines().len());
+    let mut taxables = Vec::with_capacity(request.lines().len().saturating_add(1));
     for (line_number, wanted) in (1_u16..).zip(request.lines()) {
-        let unit_price = sheet
-            .skus
-            .get(&wanted.sku)
-            .map(|found| found.unit_price)
-            .filter(|price| price.currency() == currency)
-            .ok_or_else(|| PricingError::NotSold {
-                sku: wanted.sku.clone(),
-                currency,
-            })?;
-        let line_total = unit_price.checked_mul(wanted.quantity.get())?;
-        subtotal = subtotal.checked_add(line_total)?;
-        lines.push(PricedLine {
-            line_number,
-            sku: wanted.sku.clone(),
-            quantity: wanted.quantity,
-            unit_price,
-            line_total,
-            discount: zero,
-            tax: zero,
-            tax_rate_ppm: 0,
+        let sold = find(sheet, wanted, currency)?;
+        let mut line = gross(line_number, wanted, sold.unit_price)?;
+        line.tax_rate_ppm = taxes::rate_ppm(rules, request.shipping_country(), &sold.tax_category)?;
+        lines.push(line);
+    }
+    let subtotal = sum(currency, lines.iter().map(|line| line.line_total))?;
+    let applied = discounts::take_off(request, sheet, subtotal, &mut lines)?;
+    for line in &lines {
+        taxables.push(Taxable {
+            amount_minor: line.line_total.checked_sub(line.discount)?.amount_minor(),
+            rate_ppm: line.tax_rate_ppm,
         });
     }
+    let mut shipping = ship(request, sheet, subtotal)?;
+    taxables.extend(shipping.map(|part| Taxable {
+        amount_minor: part.amount.amount_minor(),
+        rate_ppm: part.tax_rate_ppm,
+    }));
+    let levied = taxes::levy(rules, &taxables)?;
+    let taxed = lines.iter_mut().map(|line| &mut line.tax);
+    let taxed = taxed.chain(shipping.iter_mut().map(|part| &mut part.tax));
+    for (tax, amount) in taxed.zip(&levied) {
+        *tax = Money::new(*amount, currency);
+    }
+    let breakdown = Breakdown {
+        taxes: taxes::by_rate(rules, currency, &taxables, &levied)?,
+        discounts: applied,
+        shipping,
+    };
+    totals(lines, subtotal, rules.prices_include_tax, breakdown)
+}
+
+fn find<'s>(
+    sheet: &'s PriceSheet,
+    wanted: &RequestedLine,
+    currency: Currency,
+) -> Result<&'s SkuPrice, PricingError> {
+    let found = sheet.skus.get(&wanted.sku);
+    let right = |price: &&SkuPrice| {
+        price.unit_price.currency() == currency && price.unit_price.amount_minor() >= 0
+    };
+    found.filter(right).ok_or_else(|| PricingError::NotSold {
+        sku: wanted.sku.clone(),
+        currency,
+    })
+}
+
+/// A line before discounts and taxes.
+fn gross(
+    line_number: u16,
+    wanted: &RequestedLine,
+    unit_price: Money,
+) -> Result<PricedLine, PricingError> {
+    let zero = Money::zero(unit_price.currency());
+    Ok(PricedLine {
+        line_number,
+        sku: wanted.sku.clone(),
+        quantity: wanted.quantity,
+        unit_price,
+        line_total: unit_price.checked_mul(wanted.quantity.get())?,
+        discount: zero,
+        tax: zero,
+        tax_rate_ppm: 0,
+    })
+}
+
+/// What shipping costs, not taxed yet.
+fn ship(
+    request: &OrderRequest,
+    sheet: &PriceSheet,
+    subtotal: Money,
+) -> Result<Option<ShippingPart>, PricingError> {
+    let (rules, currency) = (&sheet.rules, request.currency());
+    if rules.shipping_rates.is_empty() {
+        return Ok(None);
+    }
+    let country = request
+        .shipping_country()
+        .ok_or(PricingError::CountryMissing)?;
+    let rate = rules
+        .shipping_rate(country, currency)
+        .ok_or(PricingError::NotShipped { country, currency })?;
+    let free = rate
+        .free_from_minor
+        .is_some_and(|from| subtotal.amount_minor() >= from);
+    let amount_minor = if free { 0 } else { rate.amount_minor };
+    Ok(Some(ShippingPart {
+        country,
+        amount: Money::new(amount_minor, currency),
+        tax: Money::zero(currency),
+        tax_rate_ppm: taxes::rate_ppm(rules, Some(country), &rate.tax_category)?,
+    }))
+}
+
+fn totals(
+    lines: Vec<PricedLine>,
+    subtotal: Money,
+    tax_included: bool,
+    breakdown: Breakdown,
+) -> Result<Totals, PricingError> {
+    let currency = subtotal.currency();
+    let zero = Money::zero(currency);
+    let discount = sum(currency, lines.iter().map(|line| line.discount))?;
+    let shipping = breakdown.shipping.map_or(zero, |part| part.amount);
+    let tax = sum(currency, breakdown.taxes.iter().map(|part| part.amount))?;
+    let added = if tax_included { zero } else { tax };
+    let total = subtotal
+        .checked_sub(discount)?
+        .checked_add(shipping)?
+        .checked_add(added)?;
     Ok(Totals {
         currency,
         lines,
         subtotal,
-        discount: zero,
-        shipping: zero,
-        tax: zero,
-        tax_included: true,
-        total: subtotal,
-        breakdown: Breakdown::default(),
+        discount,
+        shipping,
+        tax,
+        tax_included,
+        total,
+        breakdown,
     })
+}
+
+fn sum(currency: Currency, parts: impl Iterator<Item = Money>) -> Result<Money, PricingError> {
+    let mut sum = Money::zero(currency);
+    for part in parts {
+        sum = sum.checked_add(part)?;
+    }
+    Ok(sum)
 }
