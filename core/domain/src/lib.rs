@@ -2,6 +2,7 @@
 //!
 //! Pure: no clock, randomness, environment, or input and output. `now` and fresh ids are arguments.
 
+pub mod catalog;
 mod event;
 mod idempotency;
 mod ids;

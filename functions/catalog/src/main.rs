@@ -1,3 +1,17 @@
-//! Not written yet.
+//! Lambda entry point of the catalog function.
 
-fn main() {}
+use lambda_http::Error;
+use souk_catalog::{CatalogState, router};
+use souk_runtime::adapters::tools;
+use souk_runtime::config::Lookup;
+use souk_runtime::edge_signature::EdgeGuard;
+use souk_runtime::telemetry;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let lookup = Lookup::environment();
+    telemetry::init(&lookup)?;
+    let tools = tools(&lookup)?;
+    let guard = EdgeGuard::new(lookup.edge_keys()?, tools.clock.clone());
+    lambda_http::run(router(CatalogState { tools }, guard)).await
+}

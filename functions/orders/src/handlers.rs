@@ -4,22 +4,18 @@ use crate::OrdersState;
 use crate::representation::{CreateOrder, order_response};
 use axum::Extension;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use souk_app::{Answer, AppError, StoredResponse, cancel_order, get_order, place_order};
 use souk_domain::{Order, OrderId, RequestId};
+use souk_runtime::answer::to_http;
 use souk_runtime::edge_signature::EdgeCaller;
 use souk_runtime::problem::Problem;
 use souk_runtime::request::{idempotency_key, json_body, once};
 
 const WRITE: &str = "orders:write";
 const READ: &str = "orders:read";
-
-static REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-static CONSISTENCY: HeaderName = HeaderName::from_static("souk-consistency");
-static KEY_EXPIRES: HeaderName = HeaderName::from_static("idempotency-key-expires");
 
 /// `POST /v1/orders`: 201 with the order; the same again for the same key.
 pub(crate) async fn create(
@@ -85,24 +81,6 @@ pub(crate) async fn healthz(State(state): State<OrdersState>) -> Result<StatusCo
     Ok(StatusCode::NO_CONTENT)
 }
 
-pub(crate) async fn no_such_route() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "route_not_found",
-        "Unknown route",
-        "see the API's description",
-    )
-}
-
-pub(crate) async fn method_not_allowed() -> Problem {
-    Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "Method not allowed",
-        "the route has other methods; see the Allow header",
-    )
-}
-
 /// The answer to a command on an order: the order, or why it was refused.
 fn responder(
     status: u16,
@@ -126,31 +104,5 @@ async fn answered(state: &OrdersState, answer: Answer) -> Response {
     {
         doorbell.ring().await;
     }
-    let mut response = to_http(answer.response);
-    let headers = response.headers_mut();
-    if answer.replayed {
-        headers.insert(REPLAYED.clone(), HeaderValue::from_static("true"));
-    }
-    let token = answer.consistency.map(|token| token.to_string());
-    if let Some(Ok(token)) = token.map(|text| HeaderValue::from_str(&text)) {
-        headers.insert(CONSISTENCY.clone(), token);
-    }
-    if let Ok(expires) = HeaderValue::from_str(&answer.expires_at.to_string()) {
-        headers.insert(KEY_EXPIRES.clone(), expires);
-    }
-    response
-}
-
-fn to_http(stored: StoredResponse) -> Response {
-    let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, stored.body).into_response();
-    for (name, value) in stored.headers {
-        let header = HeaderName::try_from(name)
-            .ok()
-            .zip(HeaderValue::try_from(value).ok());
-        if let Some((name, value)) = header {
-            response.headers_mut().insert(name, value);
-        }
-    }
-    response
+    souk_runtime::answer::answered(answer)
 }

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use souk_app::Tools;
+use souk_runtime::answer::{method_not_allowed, no_such_route};
 use souk_runtime::doorbell::Doorbell;
 use souk_runtime::edge_signature::{EdgeGuard, require_edge_signature};
 use std::sync::Arc;
@@ -26,14 +27,14 @@ pub fn router(state: OrdersState, guard: EdgeGuard) -> Router {
         .route("/v1/orders", post(handlers::create))
         .route("/v1/orders/{id}", get(handlers::read))
         .route("/v1/orders/{id}/cancel", post(handlers::cancel))
-        .fallback(handlers::no_such_route)
-        .method_not_allowed_fallback(handlers::method_not_allowed)
+        .fallback(no_such_route)
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(from_fn_with_state(guard, require_edge_signature))
         .with_state(state.clone());
     Router::new()
         .route(
             "/healthz",
-            get(handlers::healthz).fallback(handlers::method_not_allowed),
+            get(handlers::healthz).fallback(method_not_allowed),
         )
         .with_state(state)
         .merge(signed)

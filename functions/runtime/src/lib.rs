@@ -4,6 +4,7 @@
 //! builds its clients once, and hands events to a handler that parses, calls a use case, and answers.
 
 pub mod adapters;
+pub mod answer;
 pub mod batch;
 pub mod config;
 pub mod doorbell;

@@ -23,9 +23,11 @@ const LAYERS: &[Layer] = &[
     // policy: both sides of the edge's signature are one piece of code (ADR 0001).
     layer("souk-runtime", &["souk-app", "souk-domain", "souk-policy"]),
     layer("souk-orders", OF_FUNCTIONS),
+    layer("souk-catalog", OF_FUNCTIONS),
     layer("souk-outbox-relay", OF_FUNCTIONS),
     layer("souk-read-models", OF_FUNCTIONS),
     layer("souk-migrate", OF_FUNCTIONS),
+    layer("souk-cli", OF_FUNCTIONS),
     layer("souk-edge", &["souk-policy", "souk-domain"]),
     layer(
         "souk-testkit",
