@@ -22,10 +22,10 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use futures::StreamExt as _;
 use serde_json::Value;
-use souk_app::{Once, StoredResponse, cancel_order, place_order};
-use souk_domain::{Event, IdempotencyKey, Order, OrderId, RequestFingerprint};
+use souk_app::{Once, cancel_order, place_order};
+use souk_domain::{Event, IdempotencyKey, OrderId, RequestFingerprint};
 use souk_e2e::variable;
-use souk_testkit::{TestDatabase, TestTenant, order_request};
+use souk_testkit::{TestDatabase, TestTenant, order_request, respond};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -237,15 +237,6 @@ fn once(key: &str) -> Once {
         key: IdempotencyKey::parse(key).unwrap(),
         operation: "test",
         fingerprint: RequestFingerprint::new("POST", key, None).unwrap(),
-    }
-}
-
-fn respond(order: &Order) -> StoredResponse {
-    let body = order.id().to_string().into_bytes();
-    StoredResponse {
-        status: 200,
-        headers: BTreeMap::new(),
-        body,
     }
 }
 

@@ -27,5 +27,6 @@ pub use relay_outbox::{RelayReport, RelaySettings, relay_outbox};
 pub use seed_tenant::{SkuSeed, seed_tenant};
 pub use souk_postgres::idempotency::{FirstUse, KeyReport, StoredResponse};
 pub use souk_postgres::{
-    ConsistencyToken, ConsistencyTokenError, Database, DatabaseError, Shards, admin,
+    ConsistencyToken, ConsistencyTokenError, Database, DatabaseError, Shard, ShardName,
+    ShardNameError, Shards, admin,
 };

@@ -3,7 +3,7 @@
 use crate::consistency::ConsistencyToken;
 use crate::error::is_connection_error;
 use crate::pool::{Connections, InUse};
-use crate::{DatabaseError, MIGRATOR};
+use crate::{DatabaseError, MIGRATOR, ShardName};
 use core::str::FromStr;
 use core::time::Duration;
 use souk_domain::TenantId;
@@ -28,6 +28,7 @@ const BEGIN_ATTEMPTS_MAX: u32 = 3;
 #[derive(Debug, Clone)]
 pub struct Database {
     connections: Connections,
+    shard: ShardName,
 }
 
 impl Database {
@@ -39,7 +40,21 @@ impl Database {
         let options = PgConnectOptions::from_str(url)?.application_name("souk");
         let connections = Connections::new(options, connections_max)
             .map_err(|_| DatabaseError::OutOfRange { what: "a pool" })?;
-        Ok(Self { connections })
+        Ok(Self {
+            connections,
+            shard: ShardName::only(),
+        })
+    }
+
+    /// The same database, as a server of `shard`: what the tokens of its writes name.
+    #[must_use]
+    pub fn of_shard(self, shard: ShardName) -> Self {
+        Self { shard, ..self }
+    }
+
+    /// The shard that it serves.
+    pub const fn shard(&self) -> &ShardName {
+        &self.shard
     }
 
     /// Begins a transaction that sees and writes rows of `tenant` only, whose placement cannot change
@@ -57,6 +72,32 @@ impl Database {
     /// [`DatabaseError::TenantElsewhere`].
     pub async fn begin_to_read(&self, tenant: TenantId) -> Result<TenantTx, DatabaseError> {
         self.begin_tenant(tenant, "souk.enter_to_read").await
+    }
+
+    /// As [`Database::begin_to_read`], on a replica, for a reader who has to see the write of
+    /// `newer_than`: none where that has not arrived after `wait_ms` milliseconds, or where the server
+    /// is no replica. One round trip.
+    pub(crate) async fn begin_on_replica(
+        &self,
+        tenant: TenantId,
+        newer_than: Option<&ConsistencyToken>,
+        wait_ms: u32,
+    ) -> Result<Option<TenantTx>, DatabaseError> {
+        // Made of digits, letters and slashes only, as the tenant's id below.
+        let write = newer_than.map_or_else(
+            || "NULL, NULL".to_owned(),
+            |token| format!("'{}', '{}'", token.wal_position(), token.transaction_id()),
+        );
+        let statement = format!(
+            "BEGIN; SELECT {}, souk.enter_replica_to_read('{}', {write}, {wait_ms})",
+            timeouts_sql(),
+            tenant.as_uuid().hyphenated(),
+        );
+        match self.begin_with(&statement).await {
+            Ok(tx) => Ok(Some(TenantTx { tx, tenant })),
+            Err(DatabaseError::Unexpected(error)) if is_replica_behind(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Begins a transaction of `tenant` whatever its placement is, also where the database does not
@@ -101,7 +142,7 @@ impl Database {
                 .execute(connection.connection())
                 .await;
             match began {
-                Ok(_) => return Ok(PlainTx(connection)),
+                Ok(_) => return Ok(self.transaction(connection)),
                 Err(error) if is_dead_connection(&error) && attempt < BEGIN_ATTEMPTS_MAX => {
                     tracing::debug!(attempt, "connection was dead, beginning on another");
                     attempt = attempt.saturating_add(1);
@@ -109,7 +150,7 @@ impl Database {
                 Err(error) => {
                     // It lives, in a transaction that has failed.
                     if error.as_database_error().is_some() {
-                        let tx = PlainTx(connection);
+                        let tx = self.transaction(connection);
                         if let Err(error) = tx.rollback().await {
                             tracing::debug!(%error, "rollback failed");
                         }
@@ -117,6 +158,13 @@ impl Database {
                     return Err(error.into());
                 }
             }
+        }
+    }
+
+    fn transaction(&self, connection: InUse) -> PlainTx {
+        PlainTx {
+            connection,
+            shard: self.shard.clone(),
         }
     }
 
@@ -158,6 +206,14 @@ fn timeouts_sql() -> String {
     )
 }
 
+/// What `souk.enter_replica_to_read` raises.
+fn is_replica_behind(error: &sqlx::Error) -> bool {
+    error
+        .as_database_error()
+        .and_then(|database| database.code().map(|code| code == "SK012"))
+        .unwrap_or(false)
+}
+
 /// A pooled connection that turns out to be cut. A pool that is merely full is another matter:
 /// asking it again would only double the wait.
 pub(crate) fn is_dead_connection(error: &sqlx::Error) -> bool {
@@ -176,7 +232,10 @@ pub(crate) fn is_dead_connection(error: &sqlx::Error) -> bool {
 /// A transaction of no tenant. Dropping it without [`PlainTx::commit`] closes its connection, and the
 /// server rolls back.
 #[derive(Debug)]
-pub struct PlainTx(InUse);
+pub struct PlainTx {
+    connection: InUse,
+    shard: ShardName,
+}
 
 impl PlainTx {
     /// Makes all changes durable, or none.
@@ -191,14 +250,14 @@ impl PlainTx {
 
     async fn end(mut self, statement: &'static str) -> Result<(), DatabaseError> {
         sqlx::raw_sql(statement)
-            .execute(self.0.connection())
+            .execute(self.connection.connection())
             .await?;
-        self.0.give_back();
+        self.connection.give_back();
         Ok(())
     }
 
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        self.0.connection()
+        self.connection.connection()
     }
 }
 
@@ -225,7 +284,10 @@ impl TenantTx {
     /// As [`TenantTx::commit`], and says which state of the database has the changes. One round trip
     /// as well. For transactions that have written.
     pub async fn commit_for_token(self) -> Result<ConsistencyToken, DatabaseError> {
-        let mut connection = self.tx.0;
+        let PlainTx {
+            mut connection,
+            shard,
+        } = self.tx;
         // Both statements travel together.
         let rows = sqlx::raw_sql(
             "SELECT pg_current_wal_insert_lsn()::text, pg_current_xact_id()::text; COMMIT",
@@ -236,7 +298,19 @@ impl TenantTx {
         let row = rows.first().ok_or(DatabaseError::OutOfRange {
             what: "an answer without rows",
         })?;
-        ConsistencyToken::new(row.try_get::<&str, _>(0)?, row.try_get::<&str, _>(1)?)
+        ConsistencyToken::new(
+            &shard,
+            row.try_get::<&str, _>(0)?,
+            row.try_get::<&str, _>(1)?,
+        )
+    }
+
+    /// Whether a replica serves this transaction, by the server's own account. One round trip.
+    pub async fn is_on_replica(&mut self) -> Result<bool, DatabaseError> {
+        let answer = sqlx::query_scalar!(r#"SELECT pg_is_in_recovery() AS "answer!""#)
+            .fetch_one(self.connection())
+            .await?;
+        Ok(answer)
     }
 
     /// Undoes all changes at once, rather than when the server notices that nobody is there.

@@ -5,6 +5,7 @@
 //! rows, even from a query that forgets to ask for its own.
 
 pub mod admin;
+mod breaker;
 pub mod catalog;
 mod consistency;
 mod database;
@@ -15,15 +16,19 @@ pub mod order_summaries;
 pub mod orders;
 pub mod outbox;
 mod pool;
+mod shard;
+mod shard_name;
 mod shards;
 pub mod stock;
 
-pub use consistency::{ConsistencyToken, ConsistencyTokenError};
+pub use consistency::{CONSISTENCY_TOKEN_BYTES_MAX, ConsistencyToken, ConsistencyTokenError};
 pub use database::{
     Database, IDLE_IN_TRANSACTION_TIMEOUT_MS, LOCK_TIMEOUT_MS, PlainTx, STATEMENT_TIMEOUT_MS,
     TenantTx,
 };
 pub use error::DatabaseError;
+pub use shard::{REPLICA_WAIT_MS, Shard};
+pub use shard_name::{SHARD_NAME_BYTES_MAX, ShardName, ShardNameError};
 pub use shards::Shards;
 
 /// The schema's history, compiled in. Each migration keeps the code before it working: expand,

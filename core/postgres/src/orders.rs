@@ -2,7 +2,7 @@
 
 use crate::database::{CALL_TIMEOUT, is_dead_connection};
 use crate::idempotency::{Claim, ClaimRow, KeyedRequest, ResponseColumns, StoredResponse};
-use crate::{ConsistencyToken, Database, DatabaseError, TenantTx};
+use crate::{ConsistencyToken, Database, DatabaseError, ShardName, TenantTx};
 use souk_domain::pricing::{Breakdown, CountryCode};
 use souk_domain::{
     Currency, CustomerReference, Event, Money, Order, OrderId, OrderLine, OrderRecord, OrderStatus,
@@ -59,7 +59,13 @@ pub async fn place(db: &Database, placement: Placement<'_>) -> Result<Placed, Da
     let mut attempts_left = 2_u32;
     loop {
         let mut connection = db.connection().await?;
-        let call = call_place(connection.connection(), &placement, &lines, &response);
+        let call = call_place(
+            connection.connection(),
+            db.shard(),
+            &placement,
+            &lines,
+            &response,
+        );
         match timeout(CALL_TIMEOUT, call).await {
             Ok(Ok(placed)) => {
                 connection.give_back();
@@ -125,6 +131,7 @@ fn refusal(error: sqlx::Error) -> Result<Placed, DatabaseError> {
 )]
 async fn call_place(
     connection: &mut PgConnection,
+    shard: &ShardName,
     placement: &Placement<'_>,
     lines: &LineColumns,
     response: &ResponseColumns<'_>,
@@ -196,6 +203,7 @@ async fn call_place(
     .await?;
     if let (Some(position), Some(transaction)) = (&row.wal_position, &row.transaction_id) {
         return Ok(Placed::Placed(ConsistencyToken::new(
+            shard,
             position,
             transaction,
         )?));
