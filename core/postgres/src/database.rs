@@ -283,26 +283,28 @@ impl TenantTx {
 
     /// As [`TenantTx::commit`], and says which state of the database has the changes. One round trip
     /// as well. For transactions that have written.
-    pub async fn commit_for_token(self) -> Result<ConsistencyToken, DatabaseError> {
-        let PlainTx {
-            mut connection,
-            shard,
-        } = self.tx;
+    pub async fn commit_for_token(mut self) -> Result<ConsistencyToken, DatabaseError> {
         // Both statements travel together.
-        let rows = sqlx::raw_sql(
-            "SELECT pg_current_wal_insert_lsn()::text, pg_current_xact_id()::text; COMMIT",
-        )
-        .fetch_all(connection.connection())
-        .await?;
-        connection.give_back();
+        let token = self.token_and("; COMMIT").await?;
+        self.tx.connection.give_back();
+        Ok(token)
+    }
+
+    /// What [`TenantTx::commit_for_token`] would say now, before the commit. One round trip.
+    pub async fn token_so_far(&mut self) -> Result<ConsistencyToken, DatabaseError> {
+        self.token_and("").await
+    }
+
+    async fn token_and(&mut self, then: &'static str) -> Result<ConsistencyToken, DatabaseError> {
+        let statement =
+            format!("SELECT pg_current_wal_insert_lsn()::text, pg_current_xact_id()::text{then}");
+        let rows = sqlx::raw_sql(AssertSqlSafe(statement))
+            .fetch_all(self.tx.connection())
+            .await?;
         let row = rows.first().ok_or(DatabaseError::OutOfRange {
             what: "an answer without rows",
         })?;
-        ConsistencyToken::new(
-            &shard,
-            row.try_get::<&str, _>(0)?,
-            row.try_get::<&str, _>(1)?,
-        )
+        ConsistencyToken::new(&self.tx.shard, row.try_get(0)?, row.try_get(1)?)
     }
 
     /// Whether a replica serves this transaction, by the server's own account. One round trip.

@@ -117,6 +117,11 @@ impl TestDatabase {
         (database, counter)
     }
 
+    /// Its name on the server.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A URL of this database, by the superuser.
     pub fn url(&self) -> String {
         let (before_query, query) = match self.server_url.split_once('?') {
