@@ -79,7 +79,7 @@ pub async fn load_prices(
                 attempts_left = attempts_left.saturating_sub(1);
             }
             Ok(Err(error)) => {
-                if error.as_database_error().is_some() {
+                if error.as_database_error().is_some() && !is_dead_connection(&error) {
                     connection.give_back();
                 }
                 return Err(error.into());

@@ -76,7 +76,7 @@ pub async fn place(db: &Database, placement: Placement<'_>) -> Result<Placed, Da
                 attempts_left = attempts_left.saturating_sub(1);
             }
             Ok(Err(CallError::Sql(error))) => {
-                if error.as_database_error().is_some() {
+                if error.as_database_error().is_some() && !is_dead_connection(&error) {
                     connection.give_back();
                 }
                 return refusal(error);
