@@ -1,14 +1,14 @@
 //! Who calls: from what a request presents to a principal with scopes.
 
-use crate::api_key::{KEY_PREFIX, PresentedKey};
-use crate::identity::Scopes;
+use crate::api_key::{KeyKind, PUBLISHABLE_SCOPES, PresentedKey};
+use crate::identity::{ANONYMOUS_PRINCIPAL, Scopes};
 use crate::problem::{Code, Problem};
 use crate::route::RouteRecord;
 
 /// What a caller may present. Each kind is proved in its own way in [`authenticate`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Credential {
-    /// A secret key of the tenant's, `souk_sk_…`.
+    /// A key of the tenant's: a secret one, `souk_sk_…`, or a publishable one, `souk_pk_…`.
     ApiKey(PresentedKey),
 }
 
@@ -21,14 +21,22 @@ pub struct Caller {
     pub scopes: Scopes,
 }
 
+impl Caller {
+    /// Who calls without a credential: a principal that may do nothing but what anyone may.
+    pub fn anonymous() -> Self {
+        Self {
+            principal: ANONYMOUS_PRINCIPAL.to_owned(),
+            scopes: Scopes::default(),
+        }
+    }
+}
+
 impl Credential {
-    /// From the value of `Authorization` (RFC 6750, section 2.1).
-    pub fn parse(authorization: Option<&str>) -> Result<Self, Problem> {
+    /// From the value of `Authorization` (RFC 6750, section 2.1); nothing where the header is not
+    /// there.
+    pub fn parse(authorization: Option<&str>) -> Result<Option<Self>, Problem> {
         let Some(authorization) = authorization else {
-            return Err(Problem::new(
-                Code::CredentialMissing,
-                "Send an API key as `Authorization: Bearer souk_sk_…`.",
-            ));
+            return Ok(None);
         };
         let token = authorization
             .split_once(' ')
@@ -37,11 +45,11 @@ impl Credential {
         let Some(token) = token else {
             return Err(invalid("The authorization scheme is not Bearer."));
         };
-        if !token.starts_with(KEY_PREFIX) {
+        if KeyKind::of(token).is_none() {
             return Err(invalid("The bearer token is not an API key."));
         }
         let key = PresentedKey::new(token).ok_or_else(|| invalid("The API key is malformed."))?;
-        Ok(Self::ApiKey(key))
+        Ok(Some(Self::ApiKey(key)))
     }
 }
 
@@ -64,7 +72,11 @@ pub fn authenticate(
             }
             Ok(Caller {
                 principal: key.id.to_string(),
-                scopes: key.scopes.clone(),
+                scopes: match presented.kind() {
+                    KeyKind::Secret => key.scopes.clone(),
+                    // Whatever its record says: anyone can read this key in a shop's page.
+                    KeyKind::Publishable => key.scopes.only(&PUBLISHABLE_SCOPES),
+                },
             })
         }
     }

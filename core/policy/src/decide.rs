@@ -14,7 +14,7 @@
 use crate::authenticate::{Caller, Credential, authenticate};
 use crate::forward::ForwardPlan;
 use crate::identity::EdgeIdentity;
-use crate::operations::{self, Operation};
+use crate::operations::{self, Access, Operation};
 use crate::problem::{Answer, Code, Problem};
 use crate::route::{HostKey, RouteRecord, TenantStatus};
 use crate::signature::IDEMPOTENCY_KEY_HEADER;
@@ -100,8 +100,10 @@ pub fn decide(
     served_region: &str,
 ) -> Result<ForwardPlan, Problem> {
     let admitted = admit(facts, record, served_region)?;
-    let credential = Credential::parse(facts.header("authorization"))?;
-    let caller = authenticate(&credential, admitted.record, facts.now_unix_s)?;
+    let caller = match Credential::parse(facts.header("authorization"))? {
+        Some(credential) => authenticate(&credential, admitted.record, facts.now_unix_s)?,
+        None => without_credential(admitted.operation)?,
+    };
     authorize(facts, &admitted, caller)
 }
 
@@ -132,14 +134,26 @@ pub fn admit<'a>(
     })
 }
 
+/// Who calls without a credential: nobody, unless anyone may.
+pub fn without_credential(operation: &Operation) -> Result<Caller, Problem> {
+    match operation.access {
+        Access::Public => Ok(Caller::anonymous()),
+        Access::Scope(_) => Err(Problem::new(
+            Code::CredentialMissing,
+            "Send an API key as `Authorization: Bearer souk_sk_…`.",
+        )),
+    }
+}
+
 /// The caller has the operation's scope, and the request fits.
 pub fn authorize(
     facts: &RequestFacts<'_>,
     admitted: &Admitted<'_>,
     caller: Caller,
 ) -> Result<ForwardPlan, Problem> {
-    let scope = admitted.operation.scope;
-    if !caller.scopes.contains(scope) {
+    if let Access::Scope(scope) = admitted.operation.access
+        && !caller.scopes.contains(scope)
+    {
         // RFC 6750, section 3.1.
         let challenge =
             format!("Bearer realm=\"souk\", error=\"insufficient_scope\", scope=\"{scope}\"");

@@ -26,6 +26,12 @@ pub const IDENTITY_HEADERS: [&str; 5] = [
     REQUEST_ID_HEADER,
 ];
 
+/// The principal of a request that came without a credential. No key has this name.
+pub const ANONYMOUS_PRINCIPAL: &str = "anonymous";
+/// What [`SCOPES_HEADER`] says of a principal without scopes: hosts on the way may drop an empty
+/// header, and then the signature would not hold.
+pub const NO_SCOPES: &str = "none";
+
 /// Scopes of one principal at most.
 pub const SCOPES_MAX: usize = 32;
 /// Bytes of one scope at most.
@@ -81,6 +87,13 @@ impl Scopes {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Those of them that are in `names` as well.
+    #[must_use]
+    pub fn only(&self, names: &[&str]) -> Self {
+        let kept = self.0.iter().filter(|own| names.contains(&own.as_str()));
+        Self(kept.cloned().collect())
     }
 
     /// The names, in order.
@@ -194,9 +207,10 @@ impl EdgeIdentity {
                 .parse()
                 .map_err(IdentityError::Tenant)?,
             principal: principal.as_str().to_owned(),
-            scopes: value(SCOPES_HEADER)?
-                .parse()
-                .map_err(IdentityError::Scopes)?,
+            scopes: match value(SCOPES_HEADER)? {
+                NO_SCOPES => Scopes::default(),
+                names => names.parse().map_err(IdentityError::Scopes)?,
+            },
             region: region.to_owned(),
             request_id: value(REQUEST_ID_HEADER)?
                 .parse()
@@ -204,12 +218,19 @@ impl EdgeIdentity {
         })
     }
 
+    fn scopes_header(&self) -> String {
+        if self.scopes.is_empty() {
+            return NO_SCOPES.to_owned();
+        }
+        self.scopes.to_string()
+    }
+
     /// The headers that carry it, in the order of [`IDENTITY_HEADERS`].
     pub fn to_headers(&self) -> [(&'static str, String); 5] {
         [
             (TENANT_HEADER, self.tenant.to_string()),
             (PRINCIPAL_HEADER, self.principal.clone()),
-            (SCOPES_HEADER, self.scopes.to_string()),
+            (SCOPES_HEADER, self.scopes_header()),
             (REGION_HEADER, self.region.clone()),
             (REQUEST_ID_HEADER, self.request_id.to_string()),
         ]
@@ -239,6 +260,31 @@ mod tests {
         ] {
             assert_eq!(bad.parse::<Scopes>(), Err(error), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_principal_without_scopes_has_no_empty_header() {
+        let identity = EdgeIdentity {
+            tenant: "ten_0197c0de8f2b7c3a9d4e5f6071829304".parse().unwrap(),
+            principal: ANONYMOUS_PRINCIPAL.to_owned(),
+            scopes: Scopes::default(),
+            region: "local".to_owned(),
+            request_id: "req_0197c0de8f2b7c3a9d4e5f6071829306".parse().unwrap(),
+        };
+        let headers = identity.to_headers();
+        assert!(headers.iter().all(|(_, value)| !value.is_empty()));
+        let find = |name: &str| {
+            let found = headers.iter().find(|(own, _)| *own == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        assert_eq!(EdgeIdentity::from_headers(find), Ok(identity.clone()));
+    }
+
+    #[test]
+    fn only_keeps_what_both_have() {
+        let scopes: Scopes = "catalog:read orders:write".parse().unwrap();
+        let kept = scopes.only(&["catalog:read", "quotes:write"]);
+        assert_eq!(kept.to_string(), "catalog:read");
     }
 
     #[test]

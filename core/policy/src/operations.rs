@@ -1,48 +1,174 @@
-//! The origin's operations: which method and path they have, and the scope each needs.
+//! The operations of the origin: the one table from which the edge decides, the functions build their
+//! routers, and the API's description is made complete.
 
 use crate::problem::{Code, Problem};
+
+/// Who may call an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Who has this scope.
+    Scope(&'static str),
+    /// Anyone, also without a credential. A credential that is presented must still be a good one.
+    Public,
+}
+
+/// Whether an operation takes an idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keyed {
+    /// It has an effect, which each key has at most once: `Idempotency-Key` must come with it.
+    Required,
+    /// It has none.
+    No,
+}
+
+/// The function that serves an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Function {
+    /// `souk-orders`.
+    Orders,
+    /// `souk-catalog`.
+    Catalog,
+}
+
+impl Function {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Orders, Self::Catalog];
+
+    /// The name of its folder and of its package without `souk-`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Orders => "orders",
+            Self::Catalog => "catalog",
+        }
+    }
+}
 
 /// One operation of the origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Operation {
-    /// The HTTP method.
+    /// Its stable name, as in the API's description (`operationId`) and in records of idempotency.
+    pub name: &'static str,
+    /// The HTTP method. `HEAD` is served where `GET` is.
     pub method: &'static str,
     /// The path; a segment in braces stands for any one segment.
     pub pattern: &'static str,
-    /// The scope that its caller needs.
-    pub scope: &'static str,
+    /// The function behind it.
+    pub function: Function,
+    /// Who may call it.
+    pub access: Access,
+    /// Whether it takes an idempotency key.
+    pub keyed: Keyed,
 }
 
-/// All of them. What is not here does not pass the edge.
-pub const OPERATIONS: [Operation; 3] = [
+impl Operation {
+    /// The scope that its caller needs, if it needs one.
+    pub const fn scope(&self) -> Option<&'static str> {
+        match self.access {
+            Access::Scope(scope) => Some(scope),
+            Public => None,
+        }
+    }
+}
+
+/// Reads.
+const fn read(
+    name: &'static str,
+    pattern: &'static str,
+    function: Function,
+    access: Access,
+) -> Operation {
     Operation {
-        method: "POST",
-        pattern: "/v1/orders",
-        scope: "orders:write",
-    },
-    Operation {
+        name,
         method: "GET",
-        pattern: "/v1/orders/{id}",
-        scope: "orders:read",
-    },
+        pattern,
+        function,
+        access,
+        keyed: Keyed::No,
+    }
+}
+
+/// Has an effect, once for each key.
+const fn write(
+    name: &'static str,
+    method: &'static str,
+    pattern: &'static str,
+    function: Function,
+    scope: &'static str,
+) -> Operation {
     Operation {
-        method: "POST",
-        pattern: "/v1/orders/{id}/cancel",
-        scope: "orders:write",
-    },
+        name,
+        method,
+        pattern,
+        function,
+        access: Access::Scope(scope),
+        keyed: Keyed::Required,
+    }
+}
+
+const ORDERS_READ: Access = Access::Scope("orders:read");
+const ORDERS_WRITE: &str = "orders:write";
+const CATALOG_READ: Access = Access::Scope("catalog:read");
+const CATALOG_WRITE: &str = "catalog:write";
+
+use Access::Public;
+use Function::{Catalog, Orders};
+
+/// All of them. What is not here does not pass the edge and has no route behind it.
+#[rustfmt::skip] // A table is read in columns.
+pub const OPERATIONS: [Operation; 25] = [
+    write("place_order", "POST", "/v1/orders", Orders, ORDERS_WRITE),
+    read("list_orders", "/v1/orders", Orders, ORDERS_READ),
+    read("get_order", "/v1/orders/{id}", Orders, ORDERS_READ),
+    read("get_order_timeline", "/v1/orders/{id}/timeline", Orders, ORDERS_READ),
+    write("cancel_order", "POST", "/v1/orders/{id}/cancel", Orders, ORDERS_WRITE),
+    write("confirm_order", "POST", "/v1/orders/{id}/confirm", Orders, ORDERS_WRITE),
+    write("fulfil_order", "POST", "/v1/orders/{id}/fulfil", Orders, ORDERS_WRITE),
+    write("complete_order", "POST", "/v1/orders/{id}/complete", Orders, ORDERS_WRITE),
+    QUOTE,
+    read("get_pricing_rules", "/v1/pricing-rules", Catalog, CATALOG_READ),
+    write("put_pricing_rules", "PUT", "/v1/pricing-rules", Catalog, CATALOG_WRITE),
+    read("get_idempotency_key", "/v1/idempotency-keys/{key}", Orders, Access::Scope("idempotency_keys:read")),
+    read("get_openapi", "/openapi.json", Orders, Public),
+    read("list_products", "/v1/products", Catalog, Public),
+    read("get_product", "/v1/products/{code}", Catalog, Public),
+    write("put_product", "PUT", "/v1/products/{code}", Catalog, CATALOG_WRITE),
+    write("delete_product", "DELETE", "/v1/products/{code}", Catalog, CATALOG_WRITE),
+    read("get_sku", "/v1/skus/{sku}", Catalog, Public),
+    write("put_sku", "PUT", "/v1/skus/{sku}", Catalog, CATALOG_WRITE),
+    write("delete_sku", "DELETE", "/v1/skus/{sku}", Catalog, CATALOG_WRITE),
+    read("get_prices", "/v1/skus/{sku}/prices/{currency}", Catalog, Public),
+    write("put_prices", "PUT", "/v1/skus/{sku}/prices/{currency}", Catalog, CATALOG_WRITE),
+    read("get_stock", "/v1/skus/{sku}/stock", Catalog, Access::Scope("inventory:read")),
+    write("put_stock", "PUT", "/v1/skus/{sku}/stock/{location}", Catalog, "inventory:write"),
+    write("import_catalog", "POST", "/v1/catalog-imports", Catalog, CATALOG_WRITE),
 ];
 
-/// Finds the operation of a request, or says that the path has none (404) or others (405).
+/// A quote changes nothing, so it needs no key, though it is a `POST`.
+const QUOTE: Operation = Operation {
+    name: "quote",
+    method: "POST",
+    pattern: "/v1/quotes",
+    function: Orders,
+    access: Access::Scope("quotes:write"),
+    keyed: Keyed::No,
+};
+
+/// Finds the operation of a request, or says that the path has none (404) or others (405). `HEAD` asks
+/// for what `GET` would answer, without the body (RFC 9110, section 9.3.2).
 pub fn find(method: &str, path: &str) -> Result<&'static Operation, Problem> {
+    let wanted = if method == "HEAD" { "GET" } else { method };
     let mut allowed: Vec<&str> = Vec::new();
     for operation in &OPERATIONS {
         if !matches(operation.pattern, path) {
             continue;
         }
-        if operation.method == method {
+        if operation.method == wanted {
             return Ok(operation);
         }
         allowed.push(operation.method);
+        if operation.method == "GET" {
+            allowed.push("HEAD");
+        }
     }
     if allowed.is_empty() {
         return Err(Problem::new(
@@ -72,13 +198,17 @@ fn matches(pattern: &str, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::Scopes;
+    use std::collections::BTreeSet;
 
     #[test]
     fn finds_by_method_and_path() {
-        let scope = |method, path| find(method, path).map(|found| found.scope);
-        assert_eq!(scope("POST", "/v1/orders"), Ok("orders:write"));
-        assert_eq!(scope("GET", "/v1/orders/ord_1"), Ok("orders:read"));
-        assert_eq!(scope("POST", "/v1/orders/a/cancel"), Ok("orders:write"));
+        let name = |method, path| find(method, path).map(|found| found.name);
+        assert_eq!(name("POST", "/v1/orders"), Ok("place_order"));
+        assert_eq!(name("GET", "/v1/orders/ord_1"), Ok("get_order"));
+        assert_eq!(name("HEAD", "/v1/orders/ord_1"), Ok("get_order"));
+        assert_eq!(name("POST", "/v1/orders/a/cancel"), Ok("cancel_order"));
+        assert_eq!(name("PUT", "/v1/skus/a/stock/main"), Ok("put_stock"));
         for path in [
             "/",
             "/v1",
@@ -94,11 +224,33 @@ mod tests {
         }
         for (method, path) in [
             ("DELETE", "/v1/orders/a"),
-            ("GET", "/v1/orders"),
+            ("HEAD", "/v1/quotes"),
             ("get", "/v1/orders/a"),
         ] {
             let code = find(method, path).unwrap_err().code();
             assert_eq!(code, Code::MethodNotAllowed, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn names_and_routes_are_unique_and_every_effect_has_a_key_and_a_scope() {
+        let names: BTreeSet<_> = OPERATIONS.iter().map(|one| one.name).collect();
+        let routes: BTreeSet<_> = OPERATIONS
+            .iter()
+            .map(|one| (one.method, one.pattern))
+            .collect();
+        assert_eq!(
+            (names.len(), routes.len()),
+            (OPERATIONS.len(), OPERATIONS.len())
+        );
+        for one in &OPERATIONS {
+            assert_eq!(find(one.method, one.pattern), Ok(one), "found as itself");
+            if let Some(scope) = one.scope() {
+                assert!(Scopes::new([scope]).is_ok(), "{scope}");
+            }
+            let reads = one.method == "GET" || one.name == "quote";
+            assert_eq!(one.keyed == Keyed::No, reads, "{}", one.name);
+            assert!(one.access != Public || one.method == "GET", "{}", one.name);
         }
     }
 }

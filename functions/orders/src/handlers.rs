@@ -1,43 +1,31 @@
 //! Handlers: parse, call the use case, answer.
 
 use crate::OrdersState;
-use crate::representation::{CreateOrder, order_response};
+use crate::representation::{order_request, order_response};
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, Uri};
+use http::{HeaderMap, StatusCode};
 use souk_app::{Answer, AppError, StoredResponse, cancel_order, get_order, place_order};
 use souk_domain::{Order, OrderId, RequestId};
 use souk_runtime::answer::to_http;
 use souk_runtime::edge_signature::EdgeCaller;
 use souk_runtime::problem::Problem;
-use souk_runtime::request::{idempotency_key, json_body, once};
-
-const WRITE: &str = "orders:write";
-const READ: &str = "orders:read";
+use souk_runtime::request::{Command, read_body};
 
 /// `POST /v1/orders`: 201 with the order; the same again for the same key.
 pub(crate) async fn create(
     State(state): State<OrdersState>,
     Extension(edge): Extension<EdgeCaller>,
-    (method, uri): (Method, Uri),
+    command: Command,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    edge.require_scope(WRITE)?;
-    let key = idempotency_key(&headers)?;
-    let body = json_body::<CreateOrder>(&headers, &body)?;
-    let once = once(
-        key,
-        "POST /v1/orders",
-        &method,
-        uri.path(),
-        Some(&body.json),
-    )?;
-    let request = body.value.validate()?;
+    let body = read_body(&headers, &body, order_request)?;
+    let once = command.once(Some(&body.json))?;
     let respond = responder(201, edge.caller.request_id);
-    let answer = place_order(&state.tools, &edge.caller, &once, request, respond).await?;
+    let answer = place_order(&state.tools, &edge.caller, &once, body.value, respond).await?;
     Ok(answered(&state, answer).await)
 }
 
@@ -47,7 +35,6 @@ pub(crate) async fn read(
     Extension(edge): Extension<EdgeCaller>,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    edge.require_scope(READ)?;
     let order = get_order(&state.tools, &edge.caller, order_id(&id)?).await?;
     Ok(to_http(order_response(200, &order)))
 }
@@ -57,19 +44,10 @@ pub(crate) async fn cancel(
     State(state): State<OrdersState>,
     Extension(edge): Extension<EdgeCaller>,
     Path(id): Path<String>,
-    (method, uri): (Method, Uri),
-    headers: HeaderMap,
+    command: Command,
 ) -> Result<Response, Problem> {
-    edge.require_scope(WRITE)?;
-    let key = idempotency_key(&headers)?;
     let id = order_id(&id)?;
-    let once = once(
-        key,
-        "POST /v1/orders/{id}/cancel",
-        &method,
-        uri.path(),
-        None,
-    )?;
+    let once = command.once(None)?;
     let respond = responder(200, edge.caller.request_id);
     let answer = cancel_order(&state.tools, &edge.caller, &once, id, respond).await?;
     Ok(answered(&state, answer).await)

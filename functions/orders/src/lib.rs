@@ -4,12 +4,13 @@ mod handlers;
 mod representation;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
+use axum::routing::get;
 use souk_app::Tools;
-use souk_runtime::answer::{method_not_allowed, no_such_route};
+use souk_runtime::answer::method_not_allowed;
 use souk_runtime::doorbell::Doorbell;
-use souk_runtime::edge_signature::{EdgeGuard, require_edge_signature};
+use souk_runtime::edge_signature::EdgeGuard;
+use souk_runtime::operations::Function;
+use souk_runtime::routes::Routes;
 use std::sync::Arc;
 
 /// What the handlers work with, built once a process.
@@ -21,21 +22,46 @@ pub struct OrdersState {
     pub doorbell: Option<Arc<Doorbell>>,
 }
 
-/// All routes. Everything under `/v1` needs the edge's signature; `/healthz` does not.
+/// All routes. What is in the table of operations needs the edge's signature; `/healthz` does not.
 pub fn router(state: OrdersState, guard: EdgeGuard) -> Router {
-    let signed = Router::new()
-        .route("/v1/orders", post(handlers::create))
-        .route("/v1/orders/{id}", get(handlers::read))
-        .route("/v1/orders/{id}/cancel", post(handlers::cancel))
-        .fallback(no_such_route)
-        .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn_with_state(guard, require_edge_signature))
-        .with_state(state.clone());
     Router::new()
         .route(
             "/healthz",
             get(handlers::healthz).fallback(method_not_allowed),
         )
+        .merge(routes().behind_the_edge(guard))
         .with_state(state)
-        .merge(signed)
+}
+
+/// Which handler serves which operation.
+fn routes() -> Routes<OrdersState> {
+    Routes::of(Function::Orders)
+        .serve("place_order", handlers::create)
+        .serve("get_order", handlers::read)
+        .serve("cancel_order", handlers::cancel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use souk_runtime::routes::Disagreement;
+
+    #[test]
+    fn every_operation_has_its_handler() {
+        let not_written = [
+            "list_orders",
+            "get_order_timeline",
+            "confirm_order",
+            "fulfil_order",
+            "complete_order",
+            "quote",
+            "get_idempotency_key",
+            "get_openapi",
+        ];
+        let expected = Disagreement {
+            unserved: not_written.to_vec(),
+            unknown: Vec::new(),
+        };
+        assert_eq!(routes().disagreement(), expected);
+    }
 }

@@ -1,78 +1,54 @@
 //! Orders in JSON.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use souk_app::StoredResponse;
 use souk_domain::{
-    Currency, CustomerReference, Money, Order, OrderError, OrderId, OrderLine, OrderRequest,
-    OrderStatus, Quantity, RequestedLine, Sku, Timestamp,
+    CustomerReference, Money, ORDER_LINES_MAX, Order, OrderId, OrderLine, OrderRequest,
+    OrderStatus, QUANTITY_MAX, Quantity, RequestedLine, Sku, Timestamp,
 };
-use souk_runtime::problem::{FieldError, Problem};
+use souk_runtime::fields::Field;
 use std::collections::BTreeMap;
 
-/// Body of `POST /v1/orders`, as sent: every field in a type that takes more than is allowed, so that
-/// all that is wrong can be said at once.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct CreateOrder {
-    currency: String,
-    lines: Vec<CreateOrderLine>,
-    customer_reference: Option<String>,
+/// Discount codes of an order at most.
+const DISCOUNT_CODES_MAX: usize = 16;
+
+/// Body of `POST /v1/orders` and of `POST /v1/quotes`.
+pub(crate) fn order_request(body: &Field<'_>) -> Option<OrderRequest> {
+    let body = body.object(&[
+        "currency",
+        "lines",
+        "customer_reference",
+        "shipping_country",
+        "discount_codes",
+    ])?;
+    let currency = body.required("currency", Field::parse);
+    let lines = body.required("lines", |field| field.list(1..=ORDER_LINES_MAX, line));
+    let customer_reference = body.optional("customer_reference", Field::parse);
+    let shipping_country = body.optional("shipping_country", Field::parse);
+    let discount_codes = body.optional("discount_codes", |field| {
+        field.list(0..=DISCOUNT_CODES_MAX, Field::parse)
+    });
+    let request = OrderRequest::new(currency?, lines?, customer_reference?).ok()?;
+    Some(
+        request
+            .shipped_to(shipping_country?)
+            .with_discount_codes(discount_codes?.unwrap_or_default()),
+    )
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CreateOrderLine {
-    sku: String,
-    quantity: i64,
-}
-
-impl CreateOrder {
-    /// Checks every field.
-    pub(crate) fn validate(self) -> Result<OrderRequest, Problem> {
-        let mut errors = Vec::new();
-        let mut note =
-            |pointer: String, reason: String| errors.push(FieldError { pointer, reason });
-        let currency: Option<Currency> = self
-            .currency
-            .parse()
-            .map_err(|e: souk_domain::MoneyError| note("/currency".to_owned(), e.to_string()))
-            .ok();
-        let mut lines = Vec::with_capacity(self.lines.len().min(souk_domain::ORDER_LINES_MAX));
-        for (index, line) in self.lines.into_iter().enumerate() {
-            let sku: Option<Sku> = line
-                .sku
-                .parse()
-                .map_err(|e: OrderError| note(format!("/lines/{index}/sku"), e.to_string()))
-                .ok();
-            let quantity = u32::try_from(line.quantity)
-                .map_err(|_| OrderError::InvalidQuantity)
-                .and_then(Quantity::new)
-                .map_err(|e| note(format!("/lines/{index}/quantity"), e.to_string()))
-                .ok();
-            lines.extend(
-                sku.zip(quantity)
-                    .map(|(sku, quantity)| RequestedLine { sku, quantity }),
-            );
-        }
-        let customer_reference: Option<CustomerReference> =
-            self.customer_reference.and_then(|text| {
-                text.parse()
-                    .map_err(|e: OrderError| note("/customer_reference".to_owned(), e.to_string()))
-                    .ok()
-            });
-        match currency {
-            Some(currency) if errors.is_empty() => {
-                OrderRequest::new(currency, lines, customer_reference).map_err(|error| {
-                    let pointer = "/lines".to_owned();
-                    Problem::validation(vec![FieldError {
-                        pointer,
-                        reason: error.to_string(),
-                    }])
-                })
-            }
-            _ => Err(Problem::validation(errors)),
-        }
-    }
+fn line(line: &Field<'_>) -> Option<RequestedLine> {
+    let line = line.object(&["sku", "quantity"])?;
+    let sku = line.required("sku", Field::parse);
+    let quantity = line.required("quantity", |field| {
+        let units = field.integer(1..=i64::from(QUANTITY_MAX))?;
+        u32::try_from(units)
+            .ok()
+            .and_then(|units| Quantity::new(units).ok())
+    });
+    Some(RequestedLine {
+        sku: sku?,
+        quantity: quantity?,
+    })
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,6 @@
 //! Answering: what a use case returns, as HTTP.
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use http::header::{HeaderName, HeaderValue};
@@ -59,21 +59,14 @@ pub fn to_http(stored: StoredResponse) -> Response {
 /// The fallback of a router: 404.
 #[allow(clippy::unused_async, reason = "axum's handlers are async")]
 pub async fn no_such_route() -> Problem {
-    Problem::new(
-        StatusCode::NOT_FOUND,
-        "route_not_found",
-        "Unknown route",
-        "see the API's description",
-    )
+    Problem::new(Code::RouteNotFound, "see the API's description")
 }
 
 /// The fallback of a route: 405.
 #[allow(clippy::unused_async, reason = "axum's handlers are async")]
 pub async fn method_not_allowed() -> Problem {
     Problem::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        "method_not_allowed",
-        "Method not allowed",
+        Code::MethodNotAllowed,
         "the route has other methods; see the Allow header",
     )
 }

@@ -1,14 +1,14 @@
 //! The door of every function behind the edge: no handler runs for a request that the edge has not
 //! signed.
 
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::header::{HeaderName, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use souk_app::{Caller, Clock};
 use souk_policy::decide::BODY_BYTES_MAX;
@@ -54,21 +54,6 @@ pub struct EdgeCaller {
     pub scopes: Scopes,
 }
 
-impl EdgeCaller {
-    /// Nothing, or 403 when the caller lacks `scope`.
-    pub fn require_scope(&self, scope: &'static str) -> Result<(), Problem> {
-        if self.scopes.contains(scope) {
-            return Ok(());
-        }
-        Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "scope_missing",
-            "Scope missing",
-            format!("the scope {scope} is needed"),
-        ))
-    }
-}
-
 /// Middleware: verifies the edge's signature over method, path, query, body and `souk-*` headers, and
 /// answers 401 to what is unsigned, stale or altered. On the way out it names the request's id in the
 /// answer and logs server errors.
@@ -105,17 +90,10 @@ async fn read_body(body: Body) -> Result<Bytes, Problem> {
     match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "body_too_large",
-            "Body too large",
+            Code::BodyTooLarge,
             format!("a body has at most {BODY_BYTES_MAX} bytes"),
         )),
-        Err(_) => Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "body_unreadable",
-            "Incomplete body",
-            "the body ended early",
-        )),
+        Err(_) => Err(Problem::new(Code::BodyUnreadable, "the body ended early")),
     }
 }
 
@@ -172,9 +150,7 @@ fn is_traceparent(value: &str) -> bool {
 
 fn unauthorized() -> Problem {
     Problem::new(
-        StatusCode::UNAUTHORIZED,
-        "edge_signature_invalid",
-        "Not from the edge",
+        Code::EdgeSignatureInvalid,
         "requests come through the edge, which signs them",
     )
 }
@@ -189,7 +165,13 @@ fn name_request(mut response: Response, request_id: &str) -> Response {
                 "request failed"
             );
         }
-        response = problem.to_response(Some(request_id));
+        let named = problem.to_response(Some(request_id));
+        // What others have added, such as `Allow`, stays.
+        let mut headers = response.headers().clone();
+        headers.remove(CONTENT_LENGTH);
+        headers.extend(named.headers().clone());
+        response = named;
+        *response.headers_mut() = headers;
     }
     if let Ok(value) = HeaderValue::from_str(request_id) {
         response.headers_mut().insert(REQUEST_ID.clone(), value);

@@ -9,9 +9,12 @@ pub mod batch;
 pub mod config;
 pub mod doorbell;
 pub mod edge_signature;
+pub mod fields;
+mod json;
 mod pricing_problem;
 pub mod problem;
 pub mod request;
+pub mod routes;
 pub mod telemetry;
 
 pub use souk_policy::{identity, operations, signature};

@@ -1,5 +1,9 @@
 //! Errors as problem documents (RFC 9457).
 
+mod code;
+
+pub use code::Code;
+
 use crate::batch::with_causes;
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
@@ -29,9 +33,7 @@ pub struct Problem(Box<Parts>);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Parts {
-    status: StatusCode,
-    code: &'static str,
-    title: &'static str,
+    code: Code,
     detail: String,
     fields: Vec<FieldError>,
     members: Map<String, Value>,
@@ -41,17 +43,10 @@ struct Parts {
 }
 
 impl Problem {
-    /// A problem with the stable name `code`, in `snake_case`.
-    pub fn new(
-        status: StatusCode,
-        code: &'static str,
-        title: &'static str,
-        detail: impl Into<String>,
-    ) -> Self {
+    /// A problem and what the client should know about it.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
         Self(Box::new(Parts {
-            status,
             code,
-            title,
             detail: detail.into(),
             fields: Vec::new(),
             members: Map::new(),
@@ -63,9 +58,7 @@ impl Problem {
     /// 422 with every field that is wrong.
     pub fn validation(fields: Vec<FieldError>) -> Self {
         let mut problem = Self::new(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "validation_failed",
-            "The request is not valid",
+            Code::ValidationFailed,
             "one or more fields are not valid; see errors",
         );
         problem.0.fields = fields;
@@ -99,12 +92,12 @@ impl Problem {
 
     /// The stable name.
     pub fn code(&self) -> &'static str {
-        self.0.code
+        self.0.code.as_str()
     }
 
     /// The HTTP status.
     pub fn status(&self) -> StatusCode {
-        self.0.status
+        self.0.code.status()
     }
 
     /// The underlying error with its causes, for the log.
@@ -123,7 +116,7 @@ impl Problem {
             .collect();
         headers.insert(CONTENT_TYPE.to_string(), PROBLEM_JSON.to_owned());
         StoredResponse {
-            status: self.0.status.as_u16(),
+            status: self.status().as_u16(),
             headers,
             body: self.document(Some(&request_id.to_string())).into_bytes(),
         }
@@ -131,7 +124,7 @@ impl Problem {
 
     /// The answer, naming the request.
     pub fn to_response(&self, request_id: Option<&str>) -> Response {
-        let mut response = (self.0.status, self.document(request_id)).into_response();
+        let mut response = (self.status(), self.document(request_id)).into_response();
         let headers = response.headers_mut();
         headers.extend(self.0.headers.clone());
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
@@ -142,12 +135,12 @@ impl Problem {
         let mut body = self.0.members.clone();
         body.insert(
             "type".to_owned(),
-            json!(format!("/problems/{}", self.0.code.replace('_', "-"))),
+            json!(format!("/problems/{}", self.code().replace('_', "-"))),
         );
-        body.insert("title".to_owned(), json!(self.0.title));
-        body.insert("status".to_owned(), json!(self.0.status.as_u16()));
+        body.insert("title".to_owned(), json!(self.0.code.title()));
+        body.insert("status".to_owned(), json!(self.status().as_u16()));
         body.insert("detail".to_owned(), json!(self.0.detail));
-        body.insert("code".to_owned(), json!(self.0.code));
+        body.insert("code".to_owned(), json!(self.code()));
         if let Some(request_id) = request_id {
             body.insert("request_id".to_owned(), json!(request_id));
         }
@@ -183,25 +176,13 @@ impl From<AppError> for Problem {
 impl From<&AppError> for Problem {
     fn from(error: &AppError) -> Self {
         match error {
-            AppError::KeyInFlight { retry_after_s } => Self::new(
-                StatusCode::CONFLICT,
-                "idempotency_key_in_flight",
-                "The first request with this key still runs",
-                "a request with this Idempotency-Key is being processed; try again for its answer",
+            AppError::KeyInFlight { retry_after_s } => Self::new(Code::IdempotencyKeyInFlight, "a request with this Idempotency-Key is being processed; try again for its answer",
             )
             .with_retry_after(*retry_after_s),
-            AppError::KeyUnknown => Self::new(
-                StatusCode::NOT_FOUND,
-                "idempotency_key_unknown",
-                "Nothing is known of this key",
-                "no request with this Idempotency-Key has had an effect in the last 24 hours; it is \
+            AppError::KeyUnknown => Self::new(Code::IdempotencyKeyUnknown, "no request with this Idempotency-Key has had an effect in the last 24 hours; it is \
                  safe to send it",
             ),
-            AppError::PricesChanging => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "prices_changing",
-                "Prices are changing",
-                "prices changed again and again while the order was priced; nothing was changed, try \
+            AppError::PricesChanging => Self::new(Code::PricesChanging, "prices changed again and again while the order was priced; nothing was changed, try \
                  again",
             )
             .with_retry_after(RETRY_AFTER_S),
@@ -210,27 +191,15 @@ impl From<&AppError> for Problem {
                     "this Idempotency-Key was first used at {} for {}; a new request needs a new key",
                     reuse.first_used_at, reuse.operation
                 );
-                Self::new(
-                    StatusCode::UNPROCESSABLE_ENTITY,
-                    "idempotency_key_reused",
-                    "The key belongs to another request",
-                    detail,
+                Self::new(Code::IdempotencyKeyReused, detail,
                 )
                 .with_member("first_used_at", json!(reuse.first_used_at))
                 .with_member("first_operation", json!(reuse.operation))
                 .with_member("first_resource_id", json!(reuse.resource_id))
             }
-            AppError::OrderNotFound => Self::new(
-                StatusCode::NOT_FOUND,
-                "order_not_found",
-                "No such order",
-                "there is no order with this id",
+            AppError::OrderNotFound => Self::new(Code::OrderNotFound, "there is no order with this id",
             ),
-            AppError::InsufficientStock { skus } => Self::new(
-                StatusCode::CONFLICT,
-                "insufficient_stock",
-                "Not enough in stock",
-                "one or more skus have fewer units left than the order asks for; nothing was reserved",
+            AppError::InsufficientStock { skus } => Self::new(Code::InsufficientStock, "one or more skus have fewer units left than the order asks for; nothing was reserved",
             )
             .with_member("skus", json!(skus)),
             AppError::Order(error) => Self::from(error),
@@ -244,30 +213,18 @@ impl From<&AppError> for Problem {
 
 impl From<&OrderError> for Problem {
     fn from(error: &OrderError) -> Self {
-        let unprocessable = |code, title| {
-            Self::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                code,
-                title,
-                error.to_string(),
-            )
-        };
+        let refused = |code| Self::new(code, error.to_string());
         match error {
             OrderError::Pricing(error) => Self::from(error),
-            OrderError::NotCancellable { status } => Self::new(
-                StatusCode::CONFLICT,
-                "order_not_cancellable",
-                "The order cannot be cancelled",
-                error.to_string(),
-            )
-            .with_member("order_status", json!(status)),
+            OrderError::NotCancellable { status } => {
+                Self::new(Code::OrderNotCancellable, error.to_string())
+                    .with_member("order_status", json!(status))
+            }
             OrderError::InvalidSku
             | OrderError::InvalidQuantity
             | OrderError::InvalidCustomerReference
             | OrderError::InvalidLineCount
-            | OrderError::UnknownStatus => {
-                unprocessable("validation_failed", "The request is not valid")
-            }
+            | OrderError::UnknownStatus => refused(Code::ValidationFailed),
         }
     }
 }
@@ -282,31 +239,23 @@ impl From<&DatabaseError> for Problem {
     fn from(error: &DatabaseError) -> Self {
         match error {
             DatabaseError::Contended(_) => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "contended",
-                "Too many at once",
+                Code::Contended,
                 "other requests held the same rows for too long; nothing was changed, try again",
             )
             .with_retry_after(RETRY_AFTER_S),
             DatabaseError::Unavailable(_) => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "database_unavailable",
-                "Temporarily unavailable",
+                Code::DatabaseUnavailable,
                 "try again with the same Idempotency-Key: the request has its effect at most once",
             )
             .with_retry_after(RETRY_AFTER_S),
             DatabaseError::WritesHeld => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "tenant_moving",
-                "Writes are held for a moment",
+                Code::TenantMoving,
                 "this tenant is being moved; nothing was changed, try again with the same \
                  Idempotency-Key",
             )
             .with_retry_after(RETRY_AFTER_S),
             DatabaseError::TenantElsewhere => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "tenant_unplaced",
-                "Temporarily unavailable",
+                Code::TenantUnplaced,
                 "no database serves this tenant; nothing was changed",
             )
             .with_retry_after(RETRY_AFTER_S),
@@ -322,9 +271,7 @@ impl From<&DatabaseError> for Problem {
 
 fn internal() -> Problem {
     Problem::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "internal_error",
-        "Something went wrong",
+        Code::InternalError,
         "the cause has been recorded under the request's id",
     )
 }

@@ -1,11 +1,16 @@
 //! Reading requests: idempotency key, JSON body, fingerprint.
 
-use crate::problem::{FieldError, Problem};
-use http::{HeaderMap, Method, StatusCode};
+use crate::fields::Field;
+use crate::json::{self, Errors};
+use crate::problem::{Code, FieldError, Problem};
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use http::{HeaderMap, Method};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 use souk_app::Once;
 use souk_domain::{IdempotencyKey, RequestFingerprint};
+use souk_policy::operations::Operation;
 
 /// The header of draft-ietf-httpapi-idempotency-key-header.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
@@ -13,20 +18,11 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// The idempotency key of a request that needs one: 400 when it is missing, sent more than once, or
 /// malformed.
 pub fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
-    let invalid = |detail: String| {
-        Problem::new(
-            StatusCode::BAD_REQUEST,
-            "idempotency_key_invalid",
-            "Malformed idempotency key",
-            detail,
-        )
-    };
+    let invalid = |detail: String| Problem::new(Code::IdempotencyKeyInvalid, detail);
     let mut values = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(value) = values.next() else {
         return Err(Problem::new(
-            StatusCode::BAD_REQUEST,
-            "idempotency_key_missing",
-            "An Idempotency-Key is needed",
+            Code::IdempotencyKeyMissing,
             "send a header Idempotency-Key with a new UUID for each new request, and the same one \
              with each repetition",
         ));
@@ -40,8 +36,51 @@ pub fn idempotency_key(headers: &HeaderMap) -> Result<IdempotencyKey, Problem> {
     IdempotencyKey::parse(text).map_err(|error| invalid(error.to_string()))
 }
 
+/// A request that has its effect once: an extractor for the handlers of the operations that take an
+/// idempotency key.
+#[derive(Debug, Clone)]
+pub struct Command {
+    key: IdempotencyKey,
+    operation: &'static Operation,
+    method: Method,
+    path: String,
+}
+
+impl Command {
+    /// What makes it repeatable. `json` is its body, if it has one.
+    pub fn once(&self, json: Option<&serde_json::Value>) -> Result<Once, Problem> {
+        once(
+            self.key.clone(),
+            self.operation.name,
+            &self.method,
+            &self.path,
+            json,
+        )
+    }
+}
+
+impl<S: Sync> FromRequestParts<S> for Command {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // Both are left by `routes` before each handler of such an operation.
+        let operation = parts.extensions.get::<&'static Operation>().copied();
+        let key = parts.extensions.get::<IdempotencyKey>().cloned();
+        let (Some(operation), Some(key)) = (operation, key) else {
+            let detail = "the operation is not declared to have an effect";
+            return Err(Problem::new(Code::InternalError, detail));
+        };
+        Ok(Self {
+            key,
+            operation,
+            method: parts.method.clone(),
+            path: parts.uri.path().to_owned(),
+        })
+    }
+}
+
 /// A body, parsed, with its JSON for the fingerprint.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct JsonBody<T> {
     /// As its type.
     pub value: T,
@@ -58,9 +97,7 @@ pub fn json_body<T: DeserializeOwned>(
     require_json_media_type(headers)?;
     let json: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
         Problem::new(
-            StatusCode::BAD_REQUEST,
-            "malformed_json",
-            "The body is no JSON",
+            Code::MalformedJson,
             format!("at line {}, column {}", error.line(), error.column()),
         )
     })?;
@@ -76,6 +113,28 @@ pub fn json_body<T: DeserializeOwned>(
     Ok(JsonBody { value, json })
 }
 
+/// Reads a JSON body by `read`, which notes what is wrong with its fields: 415 for another media type,
+/// 400 for what is no JSON or too deep, 422 with a pointer to each field that is not as it should be.
+pub fn read_body<T>(
+    headers: &HeaderMap,
+    body: &[u8],
+    read: impl FnOnce(&Field<'_>) -> Option<T>,
+) -> Result<JsonBody<T>, Problem> {
+    require_json_media_type(headers)?;
+    let errors = Errors::default();
+    let json = json::parse(body, &errors)?;
+    let value = read(&Field::root(&json, &errors));
+    let errors = errors.into_inner();
+    match value {
+        Some(value) if errors.is_empty() => Ok(JsonBody { value, json }),
+        None if errors.is_empty() => {
+            let detail = "the body was refused without a reason";
+            Err(Problem::new(Code::InternalError, detail))
+        }
+        Some(_) | None => Err(Problem::validation(errors)),
+    }
+}
+
 fn require_json_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     let media_type = headers
         .get(http::header::CONTENT_TYPE)
@@ -86,9 +145,7 @@ fn require_json_media_type(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     Err(Problem::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        "The body must be JSON",
+        Code::UnsupportedMediaType,
         "send Content-Type: application/json",
     ))
 }
@@ -110,7 +167,7 @@ fn without_place(error: &serde_json::Error) -> String {
         .map_or(text.clone(), |(message, _)| message.to_owned())
 }
 
-/// What makes a request repeatable. `operation` is method and route, `path` the path itself.
+/// What makes a request repeatable. `operation` is its name in the table, `path` the path itself.
 pub fn once(
     key: IdempotencyKey,
     operation: &'static str,
@@ -120,9 +177,7 @@ pub fn once(
 ) -> Result<Once, Problem> {
     let fingerprint = RequestFingerprint::new(method.as_str(), path, json).map_err(|_| {
         Problem::new(
-            StatusCode::BAD_REQUEST,
-            "malformed_json",
-            "The body is no JSON",
+            Code::MalformedJson,
             "the body has no canonical form (RFC 8785)",
         )
     })?;
@@ -136,7 +191,7 @@ pub fn once(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use http::{HeaderValue, StatusCode};
     use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]

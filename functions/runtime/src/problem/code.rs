@@ -1,0 +1,114 @@
+//! Every problem that a function can answer, in one list. Each has a page in `docs/problems/`, which
+//! says what it means and what a client should do.
+
+use http::StatusCode;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $status:ident $code:literal $title:literal,)+) => {
+        /// The stable name of a problem, with its status and title.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Code {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The machine-readable name, in `snake_case`.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $code,)+
+                }
+            }
+
+            /// What it is, in a few words that never change.
+            pub const fn title(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $title,)+
+                }
+            }
+
+            /// The HTTP status.
+            pub const fn status(self) -> StatusCode {
+                match self {
+                    $(Self::$variant => StatusCode::$status,)+
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The body broke off.
+    BodyUnreadable = BAD_REQUEST "body_unreadable" "Incomplete body",
+    /// The body has more levels than are read.
+    BodyTooDeep = BAD_REQUEST "body_too_deep" "Body too deep",
+    /// The body is not JSON.
+    MalformedJson = BAD_REQUEST "malformed_json" "The body is no JSON",
+    /// The operation needs an idempotency key and got none.
+    IdempotencyKeyMissing = BAD_REQUEST "idempotency_key_missing" "An Idempotency-Key is needed",
+    /// The idempotency key is repeated, empty, too long or malformed.
+    IdempotencyKeyInvalid = BAD_REQUEST "idempotency_key_invalid" "Malformed idempotency key",
+
+    /// The edge has not signed the request.
+    EdgeSignatureInvalid = UNAUTHORIZED "edge_signature_invalid" "Not from the edge",
+
+    /// The caller lacks the scope that the operation needs.
+    ScopeMissing = FORBIDDEN "scope_missing" "Scope missing",
+
+    /// No operation has this path.
+    RouteNotFound = NOT_FOUND "route_not_found" "Unknown route",
+    /// No request of the caller's with this key is known.
+    IdempotencyKeyUnknown = NOT_FOUND "idempotency_key_unknown" "Nothing is known of this key",
+    /// The tenant has no such order.
+    OrderNotFound = NOT_FOUND "order_not_found" "No such order",
+
+    /// The path has operations, but none with this method.
+    MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed" "Method not allowed",
+
+    /// The first request with this key still runs.
+    IdempotencyKeyInFlight = CONFLICT "idempotency_key_in_flight" "The first request with this key still runs",
+    /// Fewer units are left than the order asks for.
+    InsufficientStock = CONFLICT "insufficient_stock" "Not enough in stock",
+    /// The order is in a state in which it cannot be cancelled.
+    OrderNotCancellable = CONFLICT "order_not_cancellable" "The order cannot be cancelled",
+
+    /// The body has more bytes than are read.
+    BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large" "Body too large",
+    /// The body has another media type than JSON.
+    UnsupportedMediaType = UNSUPPORTED_MEDIA_TYPE "unsupported_media_type" "The body must be JSON",
+
+    /// Fields are missing, unknown or wrong.
+    ValidationFailed = UNPROCESSABLE_ENTITY "validation_failed" "The request is not valid",
+    /// The key was used for another request.
+    IdempotencyKeyReused = UNPROCESSABLE_ENTITY "idempotency_key_reused" "The key belongs to another request",
+    /// A sku is unknown or has no price in the order's currency.
+    SkuNotSold = UNPROCESSABLE_ENTITY "sku_not_sold" "Not sold in this currency",
+    /// The order has no country to be shipped to, and the tenant's rules need one.
+    ShippingCountryMissing = UNPROCESSABLE_ENTITY "shipping_country_missing" "A shipping_country is needed",
+    /// The tenant does not ship there.
+    NotShipped = UNPROCESSABLE_ENTITY "not_shipped" "No shipping to this country",
+    /// The tenant's rules have no tax rate for this country and category.
+    NotTaxed = UNPROCESSABLE_ENTITY "not_taxed" "No tax rate for this country",
+    /// The tenant has no such discount code.
+    DiscountCodeUnknown = UNPROCESSABLE_ENTITY "discount_code_unknown" "Unknown discount code",
+    /// The code exists and does not apply to this order.
+    DiscountCodeNotApplicable = UNPROCESSABLE_ENTITY "discount_code_not_applicable" "The discount code does not apply",
+    /// The total is beyond what an amount can be.
+    TotalTooLarge = UNPROCESSABLE_ENTITY "total_too_large" "The total is too large",
+
+    /// The cause is in the log.
+    InternalError = INTERNAL_SERVER_ERROR "internal_error" "Something went wrong",
+
+    /// Others held the same rows for too long.
+    Contended = SERVICE_UNAVAILABLE "contended" "Too many at once",
+    /// The database does not answer.
+    DatabaseUnavailable = SERVICE_UNAVAILABLE "database_unavailable" "Temporarily unavailable",
+    /// Prices changed again and again while an order was priced.
+    PricesChanging = SERVICE_UNAVAILABLE "prices_changing" "Prices are changing",
+    /// The tenant is being moved to another shard.
+    TenantMoving = SERVICE_UNAVAILABLE "tenant_moving" "Writes are held for a moment",
+    /// No database serves the tenant.
+    TenantUnplaced = SERVICE_UNAVAILABLE "tenant_unplaced" "Temporarily unavailable",
+}
