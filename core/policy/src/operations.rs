@@ -115,7 +115,7 @@ use Function::{Catalog, Orders};
 
 /// All of them. What is not here does not pass the edge and has no route behind it.
 #[rustfmt::skip] // A table is read in columns.
-pub const OPERATIONS: [Operation; 25] = [
+pub const OPERATIONS: [Operation; 26] = [
     write("place_order", "POST", "/v1/orders", Orders, ORDERS_WRITE),
     read("list_orders", "/v1/orders", Orders, ORDERS_READ),
     read("get_order", "/v1/orders/{id}", Orders, ORDERS_READ),
@@ -129,6 +129,7 @@ pub const OPERATIONS: [Operation; 25] = [
     write("put_pricing_rules", "PUT", "/v1/pricing-rules", Catalog, CATALOG_WRITE),
     read("get_idempotency_key", "/v1/idempotency-keys/{key}", Orders, Access::Scope("idempotency_keys:read")),
     read("get_openapi", "/openapi.json", Orders, Public),
+    read("get_problem", "/problems/{code}", Orders, Public),
     read("list_products", "/v1/products", Catalog, Public),
     read("get_product", "/v1/products/{code}", Catalog, Public),
     write("put_product", "PUT", "/v1/products/{code}", Catalog, CATALOG_WRITE),

@@ -55,6 +55,32 @@ pub enum Code {
 }
 
 impl Code {
+    /// All of them.
+    pub const ALL: [Self; 22] = [
+        Self::MethodInvalid,
+        Self::PathInvalid,
+        Self::QueryInvalid,
+        Self::HostInvalid,
+        Self::ContentLengthInvalid,
+        Self::IdempotencyKeyInvalid,
+        Self::BodyUnreadable,
+        Self::CredentialMissing,
+        Self::CredentialInvalid,
+        Self::CredentialExpired,
+        Self::TenantSuspended,
+        Self::ScopeMissing,
+        Self::TenantNotFound,
+        Self::RouteNotFound,
+        Self::MethodNotAllowed,
+        Self::BodyTooLarge,
+        Self::HeadersTooLarge,
+        Self::EdgeMisconfigured,
+        Self::OriginUnreachable,
+        Self::RoutingUnavailable,
+        Self::RegionNotServed,
+        Self::OriginTimeout,
+    ];
+
     /// HTTP status, machine-readable code, title.
     const fn definition(self) -> (u16, &'static str, &'static str) {
         match self {
@@ -85,6 +111,11 @@ impl Code {
             Self::RegionNotServed => (503, "region_not_served", "Region not served"),
             Self::OriginTimeout => (504, "origin_timeout", "Origin timed out"),
         }
+    }
+
+    /// What it is, in a few words that never change.
+    pub const fn title(self) -> &'static str {
+        self.definition().2
     }
 
     /// The HTTP status.
@@ -208,6 +239,17 @@ const CHALLENGE: &str = "Bearer realm=\"souk\"";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The compiler knows how many there are; a list does not.
+    #[test]
+    fn all_are_listed_once() {
+        let last = Code::OriginTimeout;
+        let position = Code::ALL.iter().position(|code| *code == last);
+        assert_eq!(position, Some(Code::ALL.len() - 1));
+        #[allow(clippy::as_conversions, reason = "an enum's position")]
+        let positions = Code::ALL.map(|code| code as usize);
+        assert!(positions.iter().copied().eq(0..Code::ALL.len()));
+    }
 
     #[test]
     fn is_a_problem_document() {

@@ -1,6 +1,8 @@
 //! The orders function: `/v1/orders` behind the edge.
 
+mod description;
 mod handlers;
+mod idempotency_keys;
 mod representation;
 
 use axum::Router;
@@ -39,6 +41,9 @@ fn routes() -> Routes<OrdersState> {
         .serve("place_order", handlers::create)
         .serve("get_order", handlers::read)
         .serve("cancel_order", handlers::cancel)
+        .serve("get_idempotency_key", idempotency_keys::read)
+        .serve("get_openapi", description::openapi)
+        .serve("get_problem", description::problem_page)
 }
 
 #[cfg(test)]
@@ -55,8 +60,6 @@ mod tests {
             "fulfil_order",
             "complete_order",
             "quote",
-            "get_idempotency_key",
-            "get_openapi",
         ];
         let expected = Disagreement {
             unserved: not_written.to_vec(),

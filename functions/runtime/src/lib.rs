@@ -17,4 +17,5 @@ pub mod request;
 pub mod routes;
 pub mod telemetry;
 
-pub use souk_policy::{identity, operations, signature};
+pub use souk_policy::problem::Code as EdgeCode;
+pub use souk_policy::{decide, identity, operations, route, signature};

@@ -1,0 +1,37 @@
+//! The API's description, and the pages that the `type` of a problem leads to.
+
+use axum::extract::Path;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use souk_runtime::problem::{Code, Problem};
+
+/// `docs/openapi.json`: what this version of Souk serves, of all its functions.
+const OPENAPI: &str = include_str!("../../../docs/openapi.json");
+/// An hour: a page or a description changes with a release at most.
+const CACHEABLE: &str = "public, max-age=3600";
+
+// `PAGES: &[(&str, &str)]`, by name: what `docs/problems` holds.
+include!(concat!(env!("OUT_DIR"), "/problem_pages.rs"));
+
+/// `GET /openapi.json`: 200 with the description of the API.
+pub(crate) async fn openapi() -> Response {
+    let headers = [
+        (CONTENT_TYPE, "application/json"),
+        (CACHE_CONTROL, CACHEABLE),
+    ];
+    (headers, OPENAPI).into_response()
+}
+
+/// `GET /problems/{code}`: 200 with the page of a problem; 404.
+pub(crate) async fn problem_page(Path(name): Path<String>) -> Result<Response, Problem> {
+    let page = PAGES.iter().find(|(own, _)| *own == name);
+    let Some((_, text)) = page else {
+        let detail = "there is no problem of this name";
+        return Err(Problem::new(Code::RouteNotFound, detail));
+    };
+    let headers = [
+        (CONTENT_TYPE, "text/markdown; charset=utf-8"),
+        (CACHE_CONTROL, CACHEABLE),
+    ];
+    Ok((headers, *text).into_response())
+}
