@@ -49,7 +49,8 @@ export async function read_body(request, bytesMax) {
 /**
  * The origin's answer, or a text that says why there is none: `timeout`, or else the error.
  * `stripped` are names, one a line; `set` and `answer` are `name:value` lines; `answerStripped` are
- * names or, with an asterisk at the end, beginnings of names. `body` is undefined where there is none.
+ * names or, with an asterisk at the end, beginnings of names, or, after an exclamation mark, names to
+ * keep. `body` is undefined where there is none.
  */
 export async function forward(request, url, body, timeoutMs, stripped, set, answerStripped, answer) {
   const headers = new Headers(request.headers);
@@ -76,6 +77,9 @@ export async function forward(request, url, body, timeoutMs, stripped, set, answ
   const response = new Response(origin.body, origin);
   const patterns = lines(answerStripped);
   for (const name of [...response.headers.keys()]) {
+    if (patterns.includes(`!${name}`)) {
+      continue;
+    }
     if (patterns.some((p) => (p.endsWith("*") ? name.startsWith(p.slice(0, -1)) : name === p))) {
       response.headers.delete(name);
     }

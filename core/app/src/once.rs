@@ -32,7 +32,7 @@ pub struct Answer {
     pub replayed: bool,
     /// Until when the key gives this answer.
     pub expires_at: Timestamp,
-    /// What a reader needs to see the effect; none for a replay.
+    /// What a reader needs to see the effect; none where that could not be found out.
     pub consistency: Option<ConsistencyToken>,
 }
 
@@ -110,6 +110,22 @@ pub(crate) fn turned_away(claim: Claim) -> Result<Answer, AppError> {
     }
 }
 
+/// Adds to a replay what a reader needs to see the effect: who asks again may not have heard of the
+/// first answer, and its token.
+pub(crate) async fn told_again(tools: &Tools, caller: &Caller, answer: Answer) -> Answer {
+    let token = match tools.db.home(caller.tenant).await {
+        Ok(home) => home.token_now().await,
+        Err(error) => Err(error),
+    };
+    let consistency = token
+        .inspect_err(|error| tracing::debug!(%error, "a replay without a consistency token"))
+        .ok();
+    Answer {
+        consistency,
+        ..answer
+    }
+}
+
 /// Writes the answer beside the effect; [`settle`] commits both.
 pub(crate) async fn finish(
     tx: &mut TenantTx,
@@ -160,7 +176,8 @@ pub(crate) async fn settle(
                 Err(error) if error.is_final() => {
                     record_refusal(tools, caller, once, refuse(&error)).await
                 }
-                other => other,
+                Ok(answer) => Ok(told_again(tools, caller, answer).await),
+                Err(error) => Err(error),
             }
         }
     }
@@ -189,7 +206,7 @@ pub(crate) async fn record_refusal(
         }
         other @ (Claim::InFlight { .. } | Claim::Reused(_) | Claim::Finished(_)) => {
             tx.rollback().await?;
-            turned_away(other)
+            Ok(told_again(tools, caller, turned_away(other)?).await)
         }
     }
 }

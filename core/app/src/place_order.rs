@@ -1,6 +1,6 @@
 //! Places an order.
 
-use crate::once::{expiry, record_refusal, turned_away};
+use crate::once::{expiry, record_refusal, told_again, turned_away};
 use crate::price_sheets::RevisedSheet;
 use crate::record_event::new_event;
 use crate::{Answer, AppError, Caller, Once, Tools};
@@ -67,7 +67,9 @@ pub async fn place_order(
                     consistency: Some(token),
                 });
             }
-            Placed::Key(claim) => return turned_away(claim),
+            Placed::Key(claim) => {
+                return Ok(told_again(tools, caller, turned_away(claim)?).await);
+            }
             Placed::Short(skus) => return Err(AppError::InsufficientStock { skus }),
             Placed::PricesChanged => tools.prices.forget(caller.tenant),
         }

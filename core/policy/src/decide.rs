@@ -13,7 +13,7 @@
 
 use crate::authenticate::{Caller, Credential, authenticate};
 use crate::forward::ForwardPlan;
-use crate::identity::EdgeIdentity;
+use crate::identity::{CONSISTENCY_BYTES_MAX, CONSISTENCY_HEADER, EdgeIdentity};
 use crate::operations::{self, Access, Operation};
 use crate::problem::{Answer, Code, Problem};
 use crate::route::{HostKey, RouteRecord, TenantStatus};
@@ -254,9 +254,10 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte)
 }
 
-/// The idempotency key is signed, so every host on the way must read it alike: it occurs once, in a
-/// form that cannot be two lines that a host has joined by a comma (RFC 9110, section 5.3).
+/// What is signed every host on the way must read alike: it occurs once, in a form that cannot be two
+/// lines that a host has joined by a comma (RFC 9110, section 5.3).
 fn check_headers(facts: &RequestFacts<'_>) -> Result<(), Problem> {
+    check_consistency(facts)?;
     let mut keys = facts
         .headers
         .iter()
@@ -270,6 +271,28 @@ fn check_headers(facts: &RequestFacts<'_>) -> Result<(), Problem> {
     Err(Problem::new(
         Code::IdempotencyKeyInvalid,
         "The idempotency key is repeated, empty, too long or malformed.",
+    ))
+}
+
+/// The characters of a consistency token; whether it is one the origin says.
+fn check_consistency(facts: &RequestFacts<'_>) -> Result<(), Problem> {
+    let mut tokens = facts
+        .headers
+        .iter()
+        .filter(|(name, _)| *name == CONSISTENCY_HEADER);
+    let Some((_, token)) = tokens.next() else {
+        return Ok(());
+    };
+    let accepted = |byte: u8| byte.is_ascii_alphanumeric() || b":/-".contains(&byte);
+    let well_formed = (1..=CONSISTENCY_BYTES_MAX).contains(&token.len())
+        && token.bytes().all(accepted)
+        && tokens.next().is_none();
+    if well_formed {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::ConsistencyTokenInvalid,
+        "The consistency token is repeated, empty, too long or malformed.",
     ))
 }
 

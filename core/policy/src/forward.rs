@@ -5,8 +5,8 @@ use crate::headers::stripped_names;
 use crate::identity::EdgeIdentity;
 use crate::problem::{Code, Problem};
 use crate::signature::{
-    CONTENT_DIGEST_HEADER, IDEMPOTENCY_KEY_HEADER, MessageParts, SIGNATURE_HEADER,
-    SIGNATURE_INPUT_HEADER, SigningKey, TTL_S_MAX, sign,
+    CONTENT_DIGEST_HEADER, MessageParts, SIGNATURE_HEADER, SIGNATURE_INPUT_HEADER,
+    SIGNED_OF_CLIENT, SigningKey, TTL_S_MAX, sign,
 };
 
 /// What is forwarded, and how.
@@ -16,7 +16,8 @@ pub struct ForwardPlan {
     method: String,
     path: String,
     query: Option<String>,
-    idempotency_key: Option<String>,
+    /// Headers of the client that are signed as they are.
+    signed_of_client: Vec<(&'static str, String)>,
     stripped: Vec<String>,
 }
 
@@ -24,7 +25,7 @@ impl ForwardPlan {
     pub(crate) fn new(facts: &RequestFacts<'_>, identity: EdgeIdentity) -> Result<Self, Problem> {
         let stripped = stripped_names(facts.headers);
         let mut forwarded_bytes = 0_usize;
-        let mut idempotency_key: Option<String> = None;
+        let mut signed_of_client = Vec::new();
         for (name, value) in facts.headers {
             if stripped.iter().any(|own| own == name) {
                 continue;
@@ -32,8 +33,8 @@ impl ForwardPlan {
             forwarded_bytes = forwarded_bytes
                 .saturating_add(name.len())
                 .saturating_add(value.len());
-            if *name == IDEMPOTENCY_KEY_HEADER {
-                idempotency_key = Some((*value).to_owned());
+            if let Some(own) = SIGNED_OF_CLIENT.into_iter().find(|own| own == name) {
+                signed_of_client.push((own, (*value).to_owned()));
             }
         }
         if forwarded_bytes > HEADERS_BYTES_MAX {
@@ -45,7 +46,7 @@ impl ForwardPlan {
             method: facts.method.to_owned(),
             path: facts.path.to_owned(),
             query: facts.query.map(str::to_owned),
-            idempotency_key,
+            signed_of_client,
             stripped,
         })
     }
@@ -88,12 +89,8 @@ impl ForwardPlan {
         let mut headers = self.identity.to_headers().to_vec();
         let covered: Vec<(&str, &str)> = headers
             .iter()
+            .chain(&self.signed_of_client)
             .map(|(name, value)| (*name, value.as_str()))
-            .chain(
-                self.idempotency_key
-                    .iter()
-                    .map(|key| (IDEMPOTENCY_KEY_HEADER, key.as_str())),
-            )
             .collect();
         let parts = MessageParts {
             method: &self.method,

@@ -1,6 +1,6 @@
 //! Which headers cross the edge, in either direction.
 
-use crate::identity::HEADER_PREFIX;
+use crate::identity::{CONSISTENCY_HEADER, HEADER_PREFIX};
 
 /// Incoming headers that never reach the origin, by the beginning of their name. A prefix, so that a
 /// header nobody thought of does not slip through: the origin believes all of these.
@@ -45,8 +45,9 @@ pub const REQUEST_NAMES_STRIPPED: [&str; 24] = [
 ];
 
 /// Headers of the origin's answer that do not reach the client, as names or, where they end in an
-/// asterisk, as beginnings of names.
-pub const RESPONSE_STRIPPED: [&str; 10] = [
+/// asterisk, as beginnings of names; after an exclamation mark one that reaches it nonetheless.
+pub const RESPONSE_STRIPPED: [&str; 11] = [
+    "!souk-consistency",
     "souk-*",
     "x-amz-*",
     "x-amzn-*",
@@ -62,19 +63,22 @@ pub const RESPONSE_STRIPPED: [&str; 10] = [
 /// Whether a request header, by lower-case name, is handed on to the origin.
 pub fn reaches_origin(name: &str) -> bool {
     !REQUEST_NAMES_STRIPPED.contains(&name)
-        && !REQUEST_PREFIXES_STRIPPED
-            .iter()
-            .any(|prefix| name.starts_with(prefix))
+        && (name == CONSISTENCY_HEADER
+            || !REQUEST_PREFIXES_STRIPPED
+                .iter()
+                .any(|prefix| name.starts_with(prefix)))
 }
 
 /// Whether a header of the origin's answer, by lower-case name, is handed on to the client.
 pub fn reaches_client(name: &str) -> bool {
-    !RESPONSE_STRIPPED
-        .iter()
-        .any(|pattern| match pattern.strip_suffix('*') {
-            Some(prefix) => name.starts_with(prefix),
-            None => name == *pattern,
-        })
+    let excepted = |pattern: &&str| pattern.strip_prefix('!') == Some(name);
+    RESPONSE_STRIPPED.iter().any(excepted)
+        || !RESPONSE_STRIPPED
+            .iter()
+            .any(|pattern| match pattern.strip_suffix('*') {
+                Some(prefix) => name.starts_with(prefix),
+                None => name == *pattern,
+            })
 }
 
 /// The names that are taken out of a request before it is forwarded, each once: those that do not
@@ -106,6 +110,7 @@ mod tests {
         for name in [
             "souk-tenant",
             "souk-anything-new",
+            "souk-consistency-of-mine",
             "x-forwarded-proto",
             "x-forwarded-anything",
             "cf-connecting-ip",
@@ -118,7 +123,13 @@ mod tests {
         ] {
             assert!(!reaches_origin(name), "{name}");
         }
-        for name in ["content-type", "idempotency-key", "traceparent", "if-match"] {
+        for name in [
+            "content-type",
+            "idempotency-key",
+            "traceparent",
+            "if-match",
+            "souk-consistency",
+        ] {
             assert!(reaches_origin(name), "{name}");
         }
     }
@@ -144,6 +155,7 @@ mod tests {
             "apigw-requestid",
             "x-amzn-requestid",
             "souk-request-id",
+            "souk-consistency-of-mine",
             "connection",
         ] {
             assert!(!reaches_client(name), "{name}");
@@ -153,6 +165,7 @@ mod tests {
             "etag",
             "connection-speed",
             "idempotent-replayed",
+            "souk-consistency",
         ] {
             assert!(reaches_client(name), "{name}");
         }

@@ -17,6 +17,10 @@ pub const REGION_HEADER: &str = "souk-region";
 pub const REQUEST_ID_HEADER: &str = "souk-request-id";
 /// What the names of the headers that only the edge may set begin with.
 pub const HEADER_PREFIX: &str = "souk-";
+/// The one such header that a client may send, and gets: which write a reader has to see.
+pub const CONSISTENCY_HEADER: &str = "souk-consistency";
+/// Bytes of its value at most.
+pub const CONSISTENCY_BYTES_MAX: usize = 80;
 /// The headers that carry an identity, in the order in which they are signed.
 pub const IDENTITY_HEADERS: [&str; 5] = [
     TENANT_HEADER,

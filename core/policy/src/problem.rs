@@ -20,6 +20,8 @@ pub enum Code {
     ContentLengthInvalid,
     /// The idempotency key is repeated, empty, too long or malformed.
     IdempotencyKeyInvalid,
+    /// The consistency token is repeated, empty, too long or malformed.
+    ConsistencyTokenInvalid,
     /// The body broke off.
     BodyUnreadable,
     /// No credential came with the request.
@@ -94,6 +96,11 @@ impl Code {
             Self::IdempotencyKeyInvalid => {
                 (400, "idempotency_key_invalid", "Malformed idempotency key")
             }
+            Self::ConsistencyTokenInvalid => (
+                400,
+                "consistency_token_invalid",
+                "Malformed consistency token",
+            ),
             Self::BodyUnreadable => (400, "body_unreadable", "Incomplete body"),
             Self::CredentialMissing => (401, "credential_missing", "Credential missing"),
             Self::CredentialInvalid => (401, "credential_invalid", "Credential not accepted"),
@@ -177,6 +184,7 @@ impl Problem {
             | Code::HostInvalid
             | Code::ContentLengthInvalid
             | Code::IdempotencyKeyInvalid
+            | Code::ConsistencyTokenInvalid
             | Code::BodyUnreadable
             | Code::TenantSuspended
             | Code::ScopeMissing

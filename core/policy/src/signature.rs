@@ -3,7 +3,9 @@
 //! The edge signs what it forwards, the origin verifies it, both with this code. What a signature
 //! must cover is fixed here and not negotiable: see [`verify`].
 
-use crate::identity::{EdgeIdentity, HEADER_PREFIX, IDENTITY_HEADERS, IdentityError};
+use crate::identity::{
+    CONSISTENCY_HEADER, EdgeIdentity, HEADER_PREFIX, IDENTITY_HEADERS, IdentityError,
+};
 use crate::structured_field::{BareItem, Dictionary, FieldError, InnerList, Item, Member};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -24,6 +26,8 @@ pub const SIGNATURE_INPUT_HEADER: &str = "signature-input";
 pub const SIGNATURE_HEADER: &str = "signature";
 /// Covered where it is present: a captured message must not be replayed under another key.
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
+/// Headers of the client that are covered where they are present.
+pub(crate) const SIGNED_OF_CLIENT: [&str; 2] = [IDEMPOTENCY_KEY_HEADER, CONSISTENCY_HEADER];
 /// Seconds between `created` and `expires` at most.
 pub const TTL_S_MAX: u32 = 30;
 /// Seconds by which the signer's clock may be ahead of the verifier's.
@@ -251,8 +255,8 @@ pub enum SignatureError {
 
 /// Signs a message under the label `souk`.
 ///
-/// Covers method, path, query, the digest of the body, the five identity headers and, where it is
-/// present, the idempotency key. `created_unix_s` is in Unix seconds, `ttl_s` 1 to 30 seconds.
+/// Covers method, path, query, the digest of the body, the five identity headers and, where they are
+/// present, the idempotency key and the consistency token. `created_unix_s` is in Unix seconds, `ttl_s` 1 to 30 seconds.
 /// Fails where an identity header is missing, repeated or unfit, and where the message carries
 /// another `souk-*` header, which no verifier would accept.
 pub fn sign(
@@ -271,9 +275,8 @@ pub fn sign(
     let content_digest = content_digest(parts.body);
     let mut names = vec![METHOD, PATH, QUERY, CONTENT_DIGEST_HEADER];
     names.extend(IDENTITY_HEADERS);
-    if occurrences(parts, IDEMPOTENCY_KEY_HEADER).next().is_some() {
-        names.push(IDEMPOTENCY_KEY_HEADER);
-    }
+    let of_client = SIGNED_OF_CLIENT.into_iter();
+    names.extend(of_client.filter(|name| occurrences(parts, name).next().is_some()));
     check_coverage(parts, |name| names.contains(&name))?;
     let mut components = Vec::with_capacity(names.len());
     for name in names {

@@ -168,6 +168,17 @@ impl Database {
         }
     }
 
+    /// A token of all that has been committed until now. Only for a primary. One round trip.
+    pub async fn token_now(&self) -> Result<ConsistencyToken, DatabaseError> {
+        let mut connection = self.connections.take().await?;
+        let position =
+            sqlx::query_scalar!(r#"SELECT pg_current_wal_insert_lsn()::text AS "position!""#)
+                .fetch_one(connection.connection())
+                .await?;
+        connection.give_back();
+        ConsistencyToken::new(&self.shard, &position, "0")
+    }
+
     /// A connection for one call that is a transaction by itself.
     pub(crate) async fn connection(&self) -> Result<InUse, DatabaseError> {
         Ok(self.connections.take().await?)

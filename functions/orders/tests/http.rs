@@ -16,12 +16,12 @@ use futures::future::join_all;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use souk_app::Clock as _;
+use souk_app::{Clock as _, Shard, Shards, Tools};
 use souk_domain::TenantId;
 use souk_orders::{OrdersState, router};
 use souk_runtime::edge_signature::EdgeGuard;
 use souk_runtime::signature::{KeyRing, MessageParts, SigningKey, sign};
-use souk_testkit::{TestDatabase, TestTenant};
+use souk_testkit::{TestDatabase, TestReplica, TestTenant};
 use std::collections::BTreeMap;
 use tower::ServiceExt as _;
 use uuid::Uuid;
@@ -603,4 +603,70 @@ async fn health_needs_no_signature_and_tells_whether_the_database_answers() {
         shop.send(ask()).await.problem(),
         problem(503, "database_unavailable")
     );
+}
+
+/// The shop's functions with a replica beside its database.
+fn with_replica(shop: &Shop, replica: &TestReplica) -> Router {
+    let shard =
+        Shard::new("a".parse().unwrap(), shop.db.app()).with_replica(replica.by_role("souk_app"));
+    let ring = KeyRing::new(vec![key("k1", 1)]).unwrap();
+    let tools = Tools {
+        db: Shards::one(shard),
+        ..shop.tenant.tools.clone()
+    };
+    let state = OrdersState {
+        tools,
+        doorbell: None,
+    };
+    router(state, EdgeGuard::new(ring, shop.tenant.clock.clone()))
+}
+
+#[tokio::test]
+async fn who_has_written_reads_it_with_the_token_also_while_the_replica_is_behind() {
+    let mut shop = Shop::open(&[("TEA", 500, 10)]).await;
+    let mut replica = TestReplica::of(&shop.db).await;
+    shop.app = with_replica(&shop, &replica);
+    replica.pause().await;
+    let body = json!({"currency": "EUR", "lines": [{"sku": "TEA", "quantity": 1}]});
+    let call = shop.order("k1", &body);
+    let placed = shop.send(call.signed()).await;
+    assert_eq!(placed.status, StatusCode::CREATED, "{placed:?}");
+    let token = placed.headers["souk-consistency"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+    let replayed = shop.send(call.signed()).await;
+    let token_of_replay = replayed.headers["souk-consistency"]
+        .to_str()
+        .unwrap()
+        .to_owned();
+
+    let path = placed.headers["location"].to_str().unwrap().to_owned();
+    let plain = shop.call("GET", &path);
+    let with = |token: &str| {
+        let mut call = plain.clone();
+        call.headers
+            .insert("souk-consistency".to_owned(), token.to_owned());
+        call
+    };
+    // From the replica, which has not heard of it.
+    assert_eq!(
+        shop.send(plain.signed()).await.status,
+        StatusCode::NOT_FOUND
+    );
+    for token in [&token, &token_of_replay] {
+        let read = shop.send(with(token).signed()).await;
+        assert_eq!(read.status, StatusCode::OK, "{token}: {read:?}");
+    }
+    replica.resume().await;
+    replica.until_caught_up().await;
+    assert_eq!(shop.send(plain.signed()).await.status, StatusCode::OK);
+    assert_eq!(
+        shop.send(with(&token).signed()).await.status,
+        StatusCode::OK
+    );
+
+    let refused = shop.send(with("a:0/1").signed()).await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
+    assert_eq!(refused.json()["code"], "consistency_token_invalid");
 }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use souk_app::{Caller, Clock};
+use souk_app::{Caller, Clock, ConsistencyToken};
 use souk_policy::decide::BODY_BYTES_MAX;
-use souk_policy::identity::{EdgeIdentity, Scopes};
+use souk_policy::identity::{CONSISTENCY_HEADER, EdgeIdentity, Scopes};
 use souk_policy::signature::{KeyRing, MessageParts, SignatureError, verify};
 use std::sync::Arc;
 
@@ -131,11 +131,25 @@ fn to_caller(identity: EdgeIdentity, headers: &HeaderMap) -> Result<EdgeCaller, 
         principal,
         request_id: identity.request_id,
         traceparent,
-        consistency: None,
+        consistency: consistency(headers)?,
     };
     Ok(EdgeCaller {
         caller,
         scopes: identity.scopes,
+    })
+}
+
+/// The write that the request has to see, if it names one. The signature covers it, so it occurs once.
+fn consistency(headers: &HeaderMap) -> Result<Option<ConsistencyToken>, Problem> {
+    let Some(value) = headers.get(CONSISTENCY_HEADER) else {
+        return Ok(None);
+    };
+    let token = value.to_str().ok().and_then(|text| text.parse().ok());
+    token.map(Some).ok_or_else(|| {
+        Problem::new(
+            Code::ConsistencyTokenInvalid,
+            "send Souk-Consistency as the answer to a write had it, or not at all",
+        )
     })
 }
 

@@ -50,6 +50,8 @@ codes! {
     IdempotencyKeyMissing = BAD_REQUEST "idempotency_key_missing" "An Idempotency-Key is needed",
     /// The idempotency key is repeated, empty, too long or malformed.
     IdempotencyKeyInvalid = BAD_REQUEST "idempotency_key_invalid" "Malformed idempotency key",
+    /// The consistency token is none that a write has given.
+    ConsistencyTokenInvalid = BAD_REQUEST "consistency_token_invalid" "Malformed consistency token",
 
     /// The edge has not signed the request.
     EdgeSignatureInvalid = UNAUTHORIZED "edge_signature_invalid" "Not from the edge",
