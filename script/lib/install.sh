@@ -40,21 +40,21 @@ need_python_environment() {
     touch "$venv/complete"
 }
 
-need_edge_packages() {
-    local modules
-    modules=$SOUK_CACHE/npm-$(hash_of "$SOUK_ROOT/edge/package-lock.json")
+need_npm_packages() { # FOLDER: of this repository, with a lock file
+    local folder=$SOUK_ROOT/$1 modules
+    modules=$SOUK_CACHE/npm-$(hash_of "$folder/package-lock.json")
     if [[ ! -d $modules ]]; then
         command -v npm >/dev/null || die "npm is missing: install Node.js with npm; its version does not matter"
-        say "installing the npm packages of the edge tools"
+        say "installing the npm packages of $1"
         local draft=$modules.draft
         rm -rf "$draft"
         mkdir "$draft"
-        cp "$SOUK_ROOT"/edge/{package.json,package-lock.json,.npmrc} "$draft"
+        cp "$folder"/{package.json,package-lock.json,.npmrc} "$draft"
         (cd "$draft" && npm ci --loglevel=error >&2) ||
-            die "npm could not install what edge/package-lock.json names"
+            die "npm could not install what $1/package-lock.json names"
         mv "$draft" "$modules"
     fi
-    local link=$SOUK_ROOT/edge/node_modules
+    local link=$folder/node_modules
     if [[ ! $link -ef $modules/node_modules ]]; then
         rm -rf "$link"
         ln -s "$modules/node_modules" "$link"

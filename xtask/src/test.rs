@@ -2,7 +2,7 @@
 
 use crate::files;
 use crate::package::{Artefacts, artefacts};
-use crate::postgres::{Data, Throwaway};
+use crate::postgres::{Data, Throwaway, programs};
 use crate::process::{StopSignals, run_foreground};
 use crate::repo::Repo;
 use crate::stack::{Console, DEMO_HOST, Facts, Stack, show_logs};
@@ -117,6 +117,7 @@ async fn nextest(
 ) -> Result<ExitCode> {
     let mut command = nextest_command(repo, arguments);
     command.args(&arguments.nextest);
+    command.env("SOUK_TEST_POSTGRES_BIN", programs(repo)?);
     for (name, value) in variables {
         command.env(name, value);
     }

