@@ -6,6 +6,7 @@
 mod discounts;
 mod divide;
 mod names;
+mod quote;
 mod read_rules;
 mod rules;
 mod sheet;
@@ -15,6 +16,10 @@ mod tests;
 mod totals;
 
 pub use names::{CountryCode, DiscountCode, DiscountName, TaxCategory};
+pub use quote::{
+    QUOTE_BYTES_MAX, QUOTE_KEY_BYTES, QUOTE_KEYS_MAX, QUOTE_TTL_S, QuoteError, QuoteKeys,
+    QuoteKeysError, open_quote, seal_quote,
+};
 pub use read_rules::{PricingRulesError, RuleViolation};
 pub use rules::{
     DISCOUNT_CURRENCIES_MAX, DISCOUNTS_MAX, PRICING_RULES_BYTES_MAX, PricingRules,

@@ -2,6 +2,7 @@
 
 mod examples;
 mod properties;
+mod quotes;
 mod rules;
 
 use super::{PriceSheet, PricingRules, SkuPrice};

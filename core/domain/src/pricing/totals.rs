@@ -151,7 +151,7 @@ pub fn price(request: &OrderRequest, sheet: &PriceSheet) -> Result<Totals, Prici
         discounts: applied,
         shipping,
     };
-    totals(lines, subtotal, rules.prices_include_tax, breakdown)
+    totals(lines, currency, rules.prices_include_tax, breakdown)
 }
 
 fn find<'s>(
@@ -170,7 +170,7 @@ fn find<'s>(
 }
 
 /// A line before discounts and taxes.
-fn gross(
+pub(super) fn gross(
     line_number: u16,
     wanted: &RequestedLine,
     unit_price: Money,
@@ -216,14 +216,15 @@ fn ship(
     }))
 }
 
-fn totals(
+/// Sums the parts.
+pub(super) fn totals(
     lines: Vec<PricedLine>,
-    subtotal: Money,
+    currency: Currency,
     tax_included: bool,
     breakdown: Breakdown,
 ) -> Result<Totals, PricingError> {
-    let currency = subtotal.currency();
     let zero = Money::zero(currency);
+    let subtotal = sum(currency, lines.iter().map(|line| line.line_total))?;
     let discount = sum(currency, lines.iter().map(|line| line.discount))?;
     let shipping = breakdown.shipping.map_or(zero, |part| part.amount);
     let tax = sum(currency, breakdown.taxes.iter().map(|part| part.amount))?;

@@ -18,9 +18,9 @@ const CODES: [&str; 3] = ["ONE", "TWO", "THREE"];
 
 /// A shop and a basket, all of it as JSON or text would bring it.
 #[derive(Debug, Clone)]
-struct Case {
+pub(super) struct Case {
     currency: &'static str,
-    rules: Value,
+    pub(super) rules: Value,
     /// The same, each list in another order.
     shuffled: Value,
     skus: Vec<(&'static str, i64, &'static str)>,
@@ -33,12 +33,12 @@ impl Case {
         sheet(self.currency, rules, &self.skus)
     }
 
-    fn request(&self, codes: &[&str]) -> OrderRequest {
+    pub(super) fn request(&self, codes: &[&str]) -> OrderRequest {
         request(self.currency, &self.lines, "DE", codes)
     }
 
     /// The totals with the codes or, where one of them does not apply, without.
-    fn totals(&self, rules: &Value) -> Totals {
+    pub(super) fn totals(&self, rules: &Value) -> Totals {
         let sheet = self.sheet(rules);
         match price(&self.request(&self.codes), &sheet) {
             Err(
@@ -138,7 +138,7 @@ fn rules(currency: &'static str) -> impl Strategy<Value = (Value, Value)> {
     )
 }
 
-fn case() -> impl Strategy<Value = Case> {
+pub(super) fn case() -> impl Strategy<Value = Case> {
     prop::sample::select(&CURRENCIES[..]).prop_flat_map(|currency| {
         let prices = prop::collection::vec((amount(), 0_usize..3), SKUS.len());
         let line = (
