@@ -1,5 +1,6 @@
 //! Why a use case did not do what was asked.
 
+use souk_domain::pricing::QuoteError;
 use souk_domain::{EventError, OrderError, Sku, Timestamp, TimestampError};
 use souk_postgres::DatabaseError;
 
@@ -37,6 +38,9 @@ pub enum AppError {
     /// The domain refuses.
     #[error(transparent)]
     Order(#[from] OrderError),
+    /// The quote is not accepted.
+    #[error(transparent)]
+    Quote(#[from] QuoteError),
     /// The event cannot be written down.
     #[error("the event cannot be written")]
     Event(#[from] EventError),
@@ -54,7 +58,7 @@ impl AppError {
     /// fares (5xx), nor what the client corrects and sends again (malformed requests never get here).
     pub const fn is_final(&self) -> bool {
         match self {
-            Self::OrderNotFound => true,
+            Self::OrderNotFound | Self::Quote(_) => true,
             Self::Order(error) => !matches!(error, OrderError::NotCancellable { .. }),
             Self::KeyInFlight { .. }
             | Self::KeyReused(_)

@@ -1,22 +1,50 @@
 //! Places an order.
 
 use crate::once::{expiry, record_refusal, told_again, turned_away};
-use crate::price_sheets::RevisedSheet;
+use crate::price_sheets::Age;
 use crate::record_event::new_event;
 use crate::{Answer, AppError, Caller, Once, Tools};
-use souk_domain::pricing::price;
-use souk_domain::{Order, OrderError, OrderId, OrderRequest};
+use souk_domain::pricing::{QuoteKeys, Totals, open_quote};
+use souk_domain::{Order, OrderId, OrderRequest, Timestamp};
 use souk_postgres::idempotency::StoredResponse;
 use souk_postgres::orders::{self, Placed, Placement};
+use std::sync::Arc;
 
 /// Seconds for which the stock of an order is held without a confirmation.
 pub const RESERVATION_TTL_S: i64 = 15 * 60;
 /// How often an order is priced anew because prices have changed under it.
 const PRICINGS_MAX: u32 = 4;
 
-/// Prices the request, and writes order, lines, reservation, outbox event, idempotency record and
+/// What is wished for, and at which price: today's, or a quote's.
+#[derive(Debug, Clone)]
+pub struct OrderWish {
+    request: OrderRequest,
+    quote: Option<(String, Arc<QuoteKeys>)>,
+}
+
+impl From<OrderRequest> for OrderWish {
+    fn from(request: OrderRequest) -> Self {
+        Self {
+            request,
+            quote: None,
+        }
+    }
+}
+
+impl OrderWish {
+    /// The same at the price of `quote`, a text that [`crate::quote_order`] has given.
+    #[must_use]
+    pub fn at_the_price_of(self, quote: String, keys: Arc<QuoteKeys>) -> Self {
+        Self {
+            quote: Some((quote, keys)),
+            ..self
+        }
+    }
+}
+
+/// Prices the wish, and writes order, lines, reservation, outbox event, idempotency record and
 /// answer in one transaction: all of it happens once, or none of it. One round trip to the database
-/// where the prices are known already, two where they are not.
+/// where the prices are known already or quoted, two where they are not.
 ///
 /// `respond` turns the new order, or the refusal that will not change, into the answer that this
 /// request and every repetition of it gets.
@@ -28,23 +56,22 @@ pub async fn place_order(
     tools: &Tools,
     caller: &Caller,
     once: &Once,
-    request: OrderRequest,
+    wish: impl Into<OrderWish> + Send,
     respond: impl Fn(Result<&Order, &AppError>) -> StoredResponse + Send + Sync,
 ) -> Result<Answer, AppError> {
     let now = tools.clock.now();
+    let wish = wish.into();
     for _ in 0..PRICINGS_MAX {
-        let priced = tools.prices.at(&tools.db, caller.tenant, &request, now);
-        let RevisedSheet { revision, sheet } = priced.await?;
-        let totals = match price(&request, &sheet) {
+        let (totals, catalog_revision) = match totals(tools, caller, &wish, now).await {
             Ok(totals) => totals,
-            Err(error) => {
-                let error = AppError::Order(OrderError::Pricing(error));
+            Err(error) if error.is_final() => {
                 return record_refusal(tools, caller, once, respond(Err(&error))).await;
             }
+            Err(error) => return Err(error),
         };
         let id = OrderId::from_uuid(tools.ids.uuid_v7(now));
         let held_until = now.plus(time::Duration::seconds(RESERVATION_TTL_S))?;
-        let placed = Order::place(id, request.clone(), totals, held_until, now);
+        let placed = Order::place(id, wish.request.clone(), totals, held_until, now);
         let response = respond(Ok(&placed.order));
         let event = new_event(tools, caller, &placed, now);
         let event_text = event.to_json_text()?;
@@ -52,7 +79,7 @@ pub async fn place_order(
             request: &once.request(caller),
             now,
             key_expires_at: expiry(now)?,
-            catalog_revision: Some(revision),
+            catalog_revision,
             order: &placed.order,
             event: (&event, &event_text),
             response: &response,
@@ -75,4 +102,23 @@ pub async fn place_order(
         }
     }
     Err(AppError::PricesChanging)
+}
+
+/// What the wish costs, and the revision of the catalog that this depends on: none with a quote, which
+/// holds whatever happens to prices.
+async fn totals(
+    tools: &Tools,
+    caller: &Caller,
+    wish: &OrderWish,
+    now: Timestamp,
+) -> Result<(Totals, Option<i64>), AppError> {
+    let (tenant, request) = (caller.tenant, &wish.request);
+    if let Some((quote, keys)) = &wish.quote {
+        return Ok((open_quote(keys, tenant, request, quote, now)?, None));
+    }
+    let pricing = tools
+        .prices
+        .price(&tools.db, tenant, request, (now, Age::Checked));
+    let priced = pricing.await?;
+    Ok((priced.totals, Some(priced.revision)))
 }

@@ -2,7 +2,7 @@
 
 use crate::problem::{Code, Problem};
 use serde_json::json;
-use souk_domain::pricing::{NotApplicable, PricingError};
+use souk_domain::pricing::{NotApplicable, PricingError, QuoteError};
 
 impl From<&PricingError> for Problem {
     fn from(error: &PricingError) -> Self {
@@ -32,6 +32,16 @@ impl From<&PricingError> for Problem {
             | PricingError::InvalidDiscountName
             | PricingError::InvalidTaxCategory => refused(Code::ValidationFailed),
         }
+    }
+}
+
+impl From<&QuoteError> for Problem {
+    fn from(error: &QuoteError) -> Self {
+        let code = match error {
+            QuoteError::Expired => Code::QuoteExpired,
+            QuoteError::Invalid => Code::QuoteInvalid,
+        };
+        Self::new(code, error.to_string())
     }
 }
 

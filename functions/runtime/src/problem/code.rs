@@ -97,6 +97,10 @@ codes! {
     DiscountCodeUnknown = UNPROCESSABLE_ENTITY "discount_code_unknown" "Unknown discount code",
     /// The code exists and does not apply to this order.
     DiscountCodeNotApplicable = UNPROCESSABLE_ENTITY "discount_code_not_applicable" "The discount code does not apply",
+    /// The quote's time is over.
+    QuoteExpired = UNPROCESSABLE_ENTITY "quote_expired" "The quote has expired",
+    /// The quote was not given to this tenant for this order, or was altered.
+    QuoteInvalid = UNPROCESSABLE_ENTITY "quote_invalid" "The quote is not valid",
     /// The total is beyond what an amount can be.
     TotalTooLarge = UNPROCESSABLE_ENTITY "total_too_large" "The total is too large",
 
