@@ -15,7 +15,11 @@ use std::process::ExitCode;
 use tokio::process::Command;
 
 const CRATE: &str = "souk-postgres";
-const MIGRATIONS: &str = "core/postgres/migrations";
+/// The shards' schema and the directory's, which lie in one database only here.
+const MIGRATIONS: [&str; 2] = [
+    "core/postgres/migrations",
+    "core/postgres/migrations-directory",
+];
 /// Where the macros look, in the workspace's root.
 const DATA: &str = ".sqlx";
 
@@ -113,9 +117,11 @@ async fn describe_queries(repo: &Repo, server: &Throwaway) -> Result<BTreeMap<St
 }
 
 async fn migrate(repo: &Repo, server: &Throwaway) -> Result<()> {
-    let migrations = files::entries(&repo.root.join(MIGRATIONS))?;
-    for migration in migrations.iter().filter(|path| has_extension(path, "sql")) {
-        run_sql(repo, &server.url, migration, &[]).await?;
+    for dir in MIGRATIONS {
+        let migrations = files::entries(&repo.root.join(dir))?;
+        for migration in migrations.iter().filter(|path| has_extension(path, "sql")) {
+            run_sql(repo, &server.url, migration, &[]).await?;
+        }
     }
     Ok(())
 }

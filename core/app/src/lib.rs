@@ -14,6 +14,7 @@ mod quote_order;
 mod record_event;
 mod relay_outbox;
 mod seed_tenant;
+pub mod tenants;
 
 pub use cancel_order::cancel_order;
 pub use context::{Caller, Tools};

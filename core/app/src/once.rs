@@ -224,9 +224,9 @@ pub async fn look_up_key(
     // Never from a replica: the question is asked by one who does not know what was written.
     let mut tx = tools
         .db
-        .home(caller.tenant)
-        .await?
-        .begin_to_read(caller.tenant)
+        .at_home(caller.tenant, |home| async move {
+            home.begin_to_read(caller.tenant).await
+        })
         .await?;
     let report = idempotency::look_up(&mut tx, &caller.principal, key, tools.clock.now()).await?;
     tx.commit().await?;

@@ -84,8 +84,10 @@ pub async fn place_order(
             event: (&event, &event_text),
             response: &response,
         };
-        let home = tools.db.home(caller.tenant).await?;
-        match orders::place(&home, placement).await? {
+        let placed = tools.db.at_home(caller.tenant, |home| async move {
+            orders::place(&home, placement).await
+        });
+        match placed.await? {
             Placed::Placed(token) => {
                 return Ok(Answer {
                     response,

@@ -79,9 +79,10 @@ impl PriceSheets {
         {
             return Ok(Priced { revision, totals });
         }
-        let home = db.home(tenant).await?;
-        let loaded = catalog::load_prices(&home, tenant, slot.1, &wanted, now).await?;
-        let fresh = Kept::new(loaded, now);
+        let skus = wanted.as_slice();
+        let load =
+            |home| async move { catalog::load_prices(&home, tenant, slot.1, skus, now).await };
+        let fresh = Kept::new(db.at_home(tenant, load).await?, now);
         let (revision, sheet) = fresh.sheet(slot.1, &wanted, now);
         self.keep(slot, fresh);
         let totals = price(request, &sheet).map_err(OrderError::from)?;

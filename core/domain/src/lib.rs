@@ -2,6 +2,7 @@
 //!
 //! Pure: no clock, randomness, environment, or input and output. `now` and fresh ids are arguments.
 
+mod audit;
 pub mod catalog;
 mod event;
 mod idempotency;
@@ -11,8 +12,13 @@ mod money;
 mod order;
 pub mod pricing;
 mod principal;
+mod tenancy;
 mod timestamp;
 
+pub use audit::{
+    AuditBreak, AuditCheck, AuditEntry, AuditEntryError, AuditFact, AuditHash, AuditHead,
+    AuditHeadError,
+};
 pub use event::{
     EVENT_BYTES_MAX, Event, EventData, EventError, OrderCancelledV1, OrderLineV1, OrderPlacedV1,
 };
@@ -30,4 +36,8 @@ pub use order::{
 };
 pub use pricing::PricingError;
 pub use principal::{PRINCIPAL_BYTES_MAX, Principal, PrincipalError};
+pub use tenancy::{
+    API_KEY_CHARS, API_KEY_RANDOM_BYTES, ApiKeyKind, ApiKeyText, ApiKeyTextError, TenantStatus,
+    WordError,
+};
 pub use timestamp::{Timestamp, TimestampError};

@@ -71,7 +71,7 @@ pub fn authenticate(
                 ));
             }
             Ok(Caller {
-                principal: key.id.to_string(),
+                principal: key.principal.to_string(),
                 scopes: match presented.kind() {
                     KeyKind::Secret => key.scopes.clone(),
                     // Whatever its record says: anyone can read this key in a shop's page.

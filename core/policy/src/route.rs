@@ -1,11 +1,14 @@
 //! Where a host leads: the route record of a tenant, as it is kept in the edge's key-value store.
 
 use crate::identity::{Scopes, is_region};
-use serde::Deserialize;
-use souk_domain::{ApiKeyId, TenantId};
+use serde::{Deserialize, Serialize};
+pub use souk_domain::TenantStatus;
+use souk_domain::{ApiKeyId, Principal, TenantId};
 
-/// The version of the record this code reads.
-pub const RECORD_VERSION: u32 = 1;
+/// The version of the records that this code writes.
+pub const RECORD_VERSION: u32 = 2;
+/// The oldest version that it reads as well: there, a key's principal is the key.
+pub const RECORD_VERSION_MIN: u32 = 1;
 /// Bytes of a record at most.
 pub const RECORD_BYTES_MAX: usize = 64 * 1024;
 /// API keys of a tenant at most.
@@ -25,7 +28,7 @@ pub enum RecordError {
     #[error("the record is malformed")]
     Malformed(#[source] serde_json::Error),
     /// It was written for other code.
-    #[error("the record has version {0}, this code reads {RECORD_VERSION}")]
+    #[error("the record has version {0}, this code reads {RECORD_VERSION_MIN} to {RECORD_VERSION}")]
     Version(u32),
     /// Its region is none.
     #[error("the record's region is malformed")]
@@ -36,26 +39,21 @@ pub enum RecordError {
     /// Two keys share an id or a secret.
     #[error("the record has the key {0} twice")]
     RepeatedKey(ApiKeyId),
+    /// A key says for whom it stands where that is not said, or does not where it is.
+    #[error("the key {0} has a principal in version 1, or none in a later one")]
+    Principal(ApiKeyId),
     /// A key's digest is none.
     #[error("the digest of the key {0} is not 64 lower-case hexadecimal digits")]
     Digest(ApiKeyId),
 }
 
-/// Whether a tenant is served.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TenantStatus {
-    /// It is.
-    Active,
-    /// It is not, until an operator says so.
-    Suspended,
-}
-
 /// An API key as the edge knows it: never the key, only its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRecord {
-    /// Its public id, the principal's name.
+    /// Its public id.
     pub id: ApiKeyId,
+    /// Under whose name its holder acts. Keys that replace one another share it.
+    pub principal: Principal,
     /// SHA-256 of the whole text of the key.
     pub sha256: [u8; 32],
     /// What its holder may do.
@@ -82,21 +80,21 @@ struct Versioned {
     version: u32,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireRecord {
-    #[serde(rename = "version")]
-    _version: u32,
+    version: u32,
     tenant_id: TenantId,
     status: TenantStatus,
     region: String,
     keys: Vec<WireKey>,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireKey {
     id: ApiKeyId,
+    principal: Option<String>,
     sha256: String,
     scopes: Scopes,
     expires_at: Option<i64>,
@@ -110,7 +108,7 @@ impl RouteRecord {
             return Err(RecordError::TooLarge);
         }
         let Versioned { version } = serde_json::from_str(json).map_err(RecordError::Malformed)?;
-        if version != RECORD_VERSION {
+        if !(RECORD_VERSION_MIN..=RECORD_VERSION).contains(&version) {
             return Err(RecordError::Version(version));
         }
         let wire: WireRecord = serde_json::from_str(json).map_err(RecordError::Malformed)?;
@@ -123,6 +121,7 @@ impl RouteRecord {
         let mut keys: Vec<KeyRecord> = Vec::with_capacity(wire.keys.len());
         for wire_key in wire.keys {
             let key = KeyRecord {
+                principal: principal(version, &wire_key)?,
                 sha256: digest(&wire_key.sha256).ok_or(RecordError::Digest(wire_key.id))?,
                 id: wire_key.id,
                 scopes: wire_key.scopes,
@@ -141,6 +140,38 @@ impl RouteRecord {
             keys,
         })
     }
+
+    /// The record as JSON, in the present version.
+    pub fn to_json(&self) -> Result<String, RecordError> {
+        let keys = self.keys.iter().map(|key| WireKey {
+            id: key.id,
+            principal: Some(key.principal.to_string()),
+            sha256: hex::encode(key.sha256),
+            scopes: key.scopes.clone(),
+            expires_at: key.expires_at,
+        });
+        let wire = WireRecord {
+            version: RECORD_VERSION,
+            tenant_id: self.tenant_id,
+            status: self.status,
+            region: self.region.clone(),
+            keys: keys.collect(),
+        };
+        let json = serde_json::to_string(&wire).map_err(RecordError::Malformed)?;
+        // What is written must be what is read.
+        Self::parse(&json)?;
+        Ok(json)
+    }
+}
+
+/// Before version 2, a key was its own principal.
+fn principal(version: u32, key: &WireKey) -> Result<Principal, RecordError> {
+    let name = match (version, &key.principal) {
+        (1, None) => key.id.to_string(),
+        (2.., Some(name)) => name.clone(),
+        _ => return Err(RecordError::Principal(key.id)),
+    };
+    name.parse().map_err(|_| RecordError::Principal(key.id))
 }
 
 /// 32 bytes from 64 lower-case hexadecimal digits.
@@ -231,14 +262,61 @@ mod tests {
     }
 
     #[test]
+    fn a_key_stands_for_itself_or_for_whom_the_record_says() {
+        let old = RouteRecord::parse(&record().to_string()).unwrap();
+        let key = old.keys.first().unwrap();
+        assert_eq!(key.principal.as_str(), key.id.to_string());
+
+        let mut newer = record();
+        newer["version"] = json!(2);
+        let refused = RouteRecord::parse(&newer.to_string());
+        assert!(matches!(refused, Err(RecordError::Principal(_))));
+        for (bad, good) in [
+            ("", "key_0197c0de8f2b7c3a9d4e5f60718293ff"),
+            ("a b", "shop"),
+        ] {
+            newer["keys"][0]["principal"] = json!(bad);
+            let refused = RouteRecord::parse(&newer.to_string());
+            assert!(matches!(refused, Err(RecordError::Principal(_))), "{bad:?}");
+            newer["keys"][0]["principal"] = json!(good);
+            let read = RouteRecord::parse(&newer.to_string()).unwrap();
+            assert_eq!(read.keys.first().unwrap().principal.as_str(), good);
+        }
+
+        let refused = altered("/keys/0", {
+            let mut key = record()["keys"][0].clone();
+            key["principal"] = json!("shop");
+            key
+        });
+        assert!(matches!(refused, Err(RecordError::Principal(_))));
+    }
+
+    #[test]
+    fn reads_what_it_writes() {
+        for record in [record(), {
+            let mut newer = record();
+            newer["version"] = json!(2);
+            newer["keys"][0]["principal"] = json!("shop");
+            newer
+        }] {
+            let record = RouteRecord::parse(&record.to_string()).unwrap();
+            let written = record.to_json().unwrap();
+            assert_eq!(RouteRecord::parse(&written).unwrap(), record);
+        }
+        let mut record = RouteRecord::parse(&record().to_string()).unwrap();
+        record.region = "EU".to_owned();
+        assert!(matches!(record.to_json(), Err(RecordError::Region)));
+    }
+
+    #[test]
     fn refuses_what_it_does_not_understand() {
         use RecordError as E;
         assert!(matches!(RouteRecord::parse("{}"), Err(E::Malformed(_))));
         assert!(matches!(RouteRecord::parse("null"), Err(E::Malformed(_))));
-        assert!(matches!(
-            RouteRecord::parse("{\"version\":2,\"new\":1}"),
-            Err(E::Version(2))
-        ));
+        for version in [0, RECORD_VERSION + 1] {
+            let newer = json!({ "version": version, "new": 1 }).to_string();
+            assert!(matches!(RouteRecord::parse(&newer), Err(E::Version(v)) if v == version));
+        }
         let mut extended = record();
         extended["plan"] = json!("large");
         assert!(matches!(

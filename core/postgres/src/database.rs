@@ -7,6 +7,7 @@ use crate::{DatabaseError, MIGRATOR, ShardName};
 use core::str::FromStr;
 use core::time::Duration;
 use souk_domain::TenantId;
+use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 
@@ -17,6 +18,9 @@ pub const STATEMENT_TIMEOUT_MS: u32 = 7_000;
 /// How long an open transaction may stay silent, so that a frozen or dead function does not hold its
 /// locks.
 pub const IDLE_IN_TRANSACTION_TIMEOUT_MS: u32 = 10_000;
+/// How long a statement that reads or writes all rows of a tenant may run, and such a transaction may
+/// stay silent.
+const MOVE_TIMEOUT_MS: u32 = 120_000;
 /// The same bound for a call that is a transaction by itself, kept by this side: the server counts
 /// the time of such a statement from before it could be told.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_millis(7_000);
@@ -112,6 +116,38 @@ impl Database {
         Ok(TenantTx { tx, tenant })
     }
 
+    /// Begins a transaction that sees the rows of `tenant` as they are now, for as long as it takes to
+    /// read all of them, in a form that is the same on every server.
+    pub(crate) async fn begin_snapshot(&self, tenant: TenantId) -> Result<TenantTx, DatabaseError> {
+        let statement = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+             SELECT set_config('souk.tenant_id', '{}', true), {}, {}",
+            tenant.as_uuid().hyphenated(),
+            long_timeouts_sql(),
+            TEXT_FORMS_SQL,
+        );
+        let tx = self.begin_with(&statement).await?;
+        Ok(TenantTx { tx, tenant })
+    }
+
+    /// Begins a transaction of the mover who holds `token`, where the tenant's placement is
+    /// `placement` until it ends.
+    pub(crate) async fn begin_to_move(
+        &self,
+        tenant: TenantId,
+        placement: &'static str,
+        token: i64,
+    ) -> Result<TenantTx, DatabaseError> {
+        let statement = format!(
+            "BEGIN; SELECT {}, {}, souk.enter_to_move('{}', '{placement}', {token})",
+            long_timeouts_sql(),
+            TEXT_FORMS_SQL,
+            tenant.as_uuid().hyphenated(),
+        );
+        let tx = self.begin_with(&statement).await?;
+        Ok(TenantTx { tx, tenant })
+    }
+
     /// Begins a transaction of no tenant: it sees no row of any tenant table, unless its role has a
     /// policy of its own there (the relay). One round trip.
     pub async fn begin_without_tenant(&self) -> Result<PlainTx, DatabaseError> {
@@ -194,19 +230,37 @@ impl Database {
     /// Applies the migrations that this database lacks, in order, each in its transaction. The role
     /// must own the schema. Returns how many migrations there are in total.
     pub async fn migrate(&self) -> Result<usize, DatabaseError> {
+        self.migrate_by(&MIGRATOR).await
+    }
+
+    pub(crate) async fn migrate_by(&self, migrator: &Migrator) -> Result<usize, DatabaseError> {
         let mut connection = self.connections.take().await?;
-        MIGRATOR
+        migrator
             .run(connection.connection())
             .await
             .map_err(DatabaseError::Migration)?;
         connection.give_back();
-        Ok(MIGRATOR.iter().count())
+        Ok(migrator.iter().count())
     }
 
     /// Closes all connections.
     pub async fn close(&self) {
         self.connections.close().await;
     }
+}
+
+/// Where texts of rows are compared: what a session's settings would change in them.
+const TEXT_FORMS_SQL: &str = "set_config('TimeZone', 'UTC', true), \
+     set_config('DateStyle', 'ISO, YMD', true), set_config('IntervalStyle', 'postgres', true), \
+     set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true)";
+
+/// The same for those who read or write all rows of a tenant.
+fn long_timeouts_sql() -> String {
+    format!(
+        "set_config('lock_timeout', '{LOCK_TIMEOUT_MS}', true), \
+         set_config('statement_timeout', '{MOVE_TIMEOUT_MS}', true), \
+         set_config('idle_in_transaction_session_timeout', '{MOVE_TIMEOUT_MS}', true)"
+    )
 }
 
 fn timeouts_sql() -> String {

@@ -9,6 +9,7 @@ mod breaker;
 pub mod catalog;
 mod consistency;
 mod database;
+pub mod directory;
 mod error;
 pub mod idempotency;
 pub mod inbox;
@@ -16,6 +17,7 @@ pub mod order_summaries;
 pub mod orders;
 pub mod outbox;
 mod pool;
+pub mod relocation;
 mod shard;
 mod shard_name;
 mod shards;
@@ -29,7 +31,7 @@ pub use database::{
 pub use error::DatabaseError;
 pub use shard::{REPLICA_WAIT_MS, Shard};
 pub use shard_name::{SHARD_NAME_BYTES_MAX, ShardName, ShardNameError};
-pub use shards::Shards;
+pub use shards::{PLACEMENT_TTL, Shards};
 
 /// The schema's history, compiled in. Each migration keeps the code before it working: expand,
 /// migrate, contract.

@@ -32,29 +32,33 @@ impl TestDatabase {
     /// # Panics
     /// When there is no server; the message says how to get one.
     pub async fn create() -> Self {
-        #[allow(
-            clippy::disallowed_methods,
-            reason = "tests get their server from the environment"
-        )]
-        let server_url = std::env::var(SERVER_URL_VARIABLE).unwrap_or_else(|_| {
-            panic!(
-                "{SERVER_URL_VARIABLE} is not set: run script/test, or cargo xtask postgres -- …"
-            )
-        });
-        let server = PgConnectOptions::from_str(&server_url).expect("the server's URL is valid");
+        let (server, server_url) = test_server();
         let template = ensure_template(&server)
             .await
             .expect("the template can be made");
+        Self::create_from(server, server_url, Some(&template)).await
+    }
+
+    /// Makes one without any schema.
+    pub(crate) async fn create_empty() -> Self {
+        let (server, server_url) = test_server();
+        Self::create_from(server, server_url, None).await
+    }
+
+    async fn create_from(
+        server: PgConnectOptions,
+        server_url: String,
+        template: Option<&str>,
+    ) -> Self {
         let name = format!("souk_test_{}", Uuid::now_v7().simple());
         let mut admin = PgConnection::connect_with(&server)
             .await
             .expect("the server answers");
-        sqlx::raw_sql(AssertSqlSafe(format!(
-            "CREATE DATABASE {name} TEMPLATE {template}"
-        )))
-        .execute(&mut admin)
-        .await
-        .expect("the template can be copied");
+        let template = template.map_or_else(String::new, |name| format!(" TEMPLATE {name}"));
+        sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}{template}")))
+            .execute(&mut admin)
+            .await
+            .expect("the template can be copied");
         admin.close().await.expect("the connection closes");
         let superuser = PgPoolOptions::new()
             .max_connections(4)
@@ -224,6 +228,19 @@ impl HeldTransaction {
     pub async fn rollback(self) {
         self.0.rollback().await.expect("the transaction rolls back");
     }
+}
+
+/// The server of the tests, and its URL.
+fn test_server() -> (PgConnectOptions, String) {
+    #[allow(
+        clippy::disallowed_methods,
+        reason = "tests get their server from the environment"
+    )]
+    let url = std::env::var(SERVER_URL_VARIABLE).unwrap_or_else(|_| {
+        panic!("{SERVER_URL_VARIABLE} is not set: run script/test, or cargo xtask postgres -- …")
+    });
+    let server = PgConnectOptions::from_str(&url).expect("the server's URL is valid");
+    (server, url)
 }
 
 /// Makes the template once per state of the migrations and server.

@@ -8,12 +8,14 @@
 )]
 
 mod database;
+mod directory;
 mod fixtures;
 mod publisher;
 mod replica;
 mod round_trips;
 
 pub use database::{HeldTransaction, Probe, SERVER_URL_VARIABLE, TestDatabase};
+pub use directory::OWNER_ROLE;
 pub use fixtures::{FixedClock, RandomIds, TestTenant, caller, order_request, respond};
 pub use publisher::{MemoryQueue, Verdict};
 pub use replica::{REPLICA_URL_VARIABLE, TestReplica};

@@ -1,13 +1,12 @@
-//! Time and identity from the machine, the database and AWS clients from the configuration.
+//! Time and identity from the machine, databases and AWS clients from the configuration.
 
-use crate::config::{
-    ConfigError, DATABASE_POOL_MAX, DATABASE_POOL_MAX_DEFAULT, DATABASE_URL, Lookup,
-};
+use crate::config::{ConfigError, Lookup};
+pub use crate::databases::{database, directory, primaries, shards};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use core::time::Duration;
-use souk_app::{Clock, Database, IdGenerator, Shards, Tools};
+use souk_app::{Clock, IdGenerator, Tools};
 use souk_domain::Timestamp;
 use std::sync::Arc;
 use time::OffsetDateTime;
@@ -34,21 +33,6 @@ impl IdGenerator for SystemIds {
         // Monotonic within the process, which `now` alone is not.
         Uuid::now_v7()
     }
-}
-
-/// The database of the configuration. Does not connect yet.
-pub fn database(lookup: &Lookup<'_>) -> Result<Database, ConfigError> {
-    let url = lookup.required(DATABASE_URL)?;
-    let connections_max = lookup.parsed_or(DATABASE_POOL_MAX, DATABASE_POOL_MAX_DEFAULT)?;
-    Database::connect_lazily(&url, connections_max).map_err(|_| ConfigError::Invalid {
-        variable: DATABASE_URL,
-        reason: "a postgres:// URL is wanted".to_owned(),
-    })
-}
-
-/// The databases of all tenants, by the configuration.
-pub fn shards(lookup: &Lookup<'_>) -> Result<Shards, ConfigError> {
-    Ok(Shards::single(database(lookup)?))
 }
 
 /// The tools of the use cases, over the machine's clock and the configured database.

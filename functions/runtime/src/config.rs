@@ -9,6 +9,16 @@ use std::collections::BTreeMap;
 
 /// The URL of the database, by the function's own role.
 pub const DATABASE_URL: &str = "SOUK_DATABASE_URL";
+/// The URL of a replica of that database, if there is one.
+pub const REPLICA_DATABASE_URL: &str = "SOUK_REPLICA_DATABASE_URL";
+/// The URL of the directory, by `souk_directory_reader`, or for operators by its owner. Where it is
+/// set, tenants are on the shards of [`SHARDS`].
+pub const DIRECTORY_DATABASE_URL: &str = "SOUK_DIRECTORY_DATABASE_URL";
+/// The shards, by the function's own role: a JSON object of name to `{"primary": URL, "replica": URL}`;
+/// the replica may be left out.
+pub const SHARDS: &str = "SOUK_SHARDS";
+/// The same by the owner of the schema, for operators.
+pub const SHARDS_ADMIN: &str = "SOUK_SHARDS_ADMIN";
 /// Connections in the pool, at most.
 pub const DATABASE_POOL_MAX: &str = "SOUK_DATABASE_POOL_MAX";
 /// Filter of log lines, in the syntax of `tracing_subscriber::EnvFilter`.

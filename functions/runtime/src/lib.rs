@@ -7,6 +7,7 @@ pub mod adapters;
 pub mod answer;
 pub mod batch;
 pub mod config;
+mod databases;
 pub mod doorbell;
 pub mod edge_signature;
 pub mod fields;

@@ -19,7 +19,8 @@ const LAYERS: &[Layer] = &[
     layer("souk-domain", &[]),
     layer("souk-policy", &["souk-domain"]),
     layer("souk-postgres", &["souk-domain"]),
-    layer("souk-app", &["souk-domain", "souk-postgres"]),
+    // policy: what is entered of hosts, keys and scopes is checked by the rules that the edge goes by.
+    layer("souk-app", &["souk-domain", "souk-policy", "souk-postgres"]),
     // policy: both sides of the edge's signature are one piece of code (ADR 0001).
     layer("souk-runtime", &["souk-app", "souk-domain", "souk-policy"]),
     layer("souk-orders", OF_FUNCTIONS),
