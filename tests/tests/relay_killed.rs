@@ -22,7 +22,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use futures::StreamExt as _;
 use serde_json::Value;
-use souk_app::{Once, cancel_order, place_order};
+use souk_app::{Once, OrderCommand, cancel_order, place_order};
 use souk_domain::{Event, IdempotencyKey, OrderId, RequestFingerprint};
 use souk_e2e::variable;
 use souk_testkit::{TestDatabase, TestTenant, order_request, respond};
@@ -264,7 +264,8 @@ async fn write_orders(tenant: &TestTenant, orders: usize) -> usize {
                 if n % 2 == 0 {
                     return 1;
                 }
-                cancel_order(&tenant.tools, &caller, &once(&format!("c{n}")), id, respond)
+                let command = OrderCommand::on(id, once(&format!("c{n}")));
+                cancel_order(&tenant.tools, &caller, &command, None, respond)
                     .await
                     .unwrap();
                 2

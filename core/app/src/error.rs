@@ -26,6 +26,12 @@ pub enum AppError {
     /// The tenant has no such order.
     #[error("no such order")]
     OrderNotFound,
+    /// The order is not in the version that the command is meant for.
+    #[error("the order is in version {current}")]
+    VersionMismatch {
+        /// The version it is in.
+        current: u64,
+    },
     /// Too few units are left.
     #[error("insufficient stock")]
     InsufficientStock {
@@ -58,8 +64,17 @@ impl AppError {
     /// fares (5xx), nor what the client corrects and sends again (malformed requests never get here).
     pub const fn is_final(&self) -> bool {
         match self {
-            Self::OrderNotFound | Self::Quote(_) => true,
-            Self::Order(error) => !matches!(error, OrderError::NotCancellable { .. }),
+            Self::OrderNotFound | Self::VersionMismatch { .. } | Self::Quote(_) => true,
+            Self::Order(error) => !matches!(
+                error,
+                OrderError::NotConfirmable { .. }
+                    | OrderError::NotFulfillable { .. }
+                    | OrderError::NotCompletable { .. }
+                    | OrderError::NotCancellable { .. }
+                    | OrderError::PartlyFulfilled
+                    | OrderError::PaymentNotAllowed { .. }
+                    | OrderError::ReservationIncomplete { .. }
+            ),
             Self::KeyInFlight { .. }
             | Self::KeyReused(_)
             | Self::KeyUnknown

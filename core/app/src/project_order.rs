@@ -1,7 +1,8 @@
 //! Fills the read model of orders from events.
 
-use souk_domain::{Event, EventData};
-use souk_postgres::{DatabaseError, Shards, inbox, order_summaries};
+use souk_domain::{Event, EventData, OrderStatus};
+use souk_postgres::order_summaries::{self, SummaryChange};
+use souk_postgres::{DatabaseError, Shards, inbox};
 
 /// The consumer's name in the inbox.
 const CONSUMER: &str = "read-models";
@@ -37,13 +38,11 @@ pub async fn project_order(db: &Shards, event: &Event) -> Result<Projection, Pro
         return Ok(Projection::Duplicate);
     }
     let sequence = event.sequence;
-    let follows = match &event.data {
-        EventData::OrderPlacedV1(placed) => {
-            order_summaries::insert_placed(&mut tx, sequence, placed).await?
-        }
-        EventData::OrderCancelledV1(cancelled) => {
-            order_summaries::apply_cancelled(&mut tx, sequence, cancelled).await?
-        }
+    let follows = if let EventData::OrderPlacedV1(placed) = &event.data {
+        order_summaries::insert_placed(&mut tx, sequence, placed).await?
+    } else {
+        let change = summary_change(&event.data);
+        order_summaries::apply(&mut tx, event.subject, sequence, change).await?
     };
     if !follows {
         tx.rollback().await?;
@@ -51,4 +50,30 @@ pub async fn project_order(db: &Shards, event: &Event) -> Result<Projection, Pro
     }
     tx.commit().await?;
     Ok(Projection::Applied)
+}
+
+/// What an event after the first says of its order.
+fn summary_change(data: &EventData) -> SummaryChange {
+    let to = |status| SummaryChange {
+        status: Some(status),
+        ..SummaryChange::default()
+    };
+    match data {
+        EventData::OrderPlacedV1(_) => to(OrderStatus::Placed),
+        EventData::OrderConfirmedV1(_) => to(OrderStatus::Confirmed),
+        EventData::OrderFulfilledV1(fulfilled) if fulfilled.complete => to(OrderStatus::Fulfilled),
+        EventData::OrderFulfilledV1(_) => SummaryChange::default(),
+        EventData::OrderCompletedV1(_) => to(OrderStatus::Completed),
+        EventData::OrderCancelledV1(cancelled) => SummaryChange {
+            cancelled_at: Some(cancelled.cancelled_at),
+            ..to(OrderStatus::Cancelled)
+        },
+        EventData::OrderPaymentAuthorizedV1(payment)
+        | EventData::OrderPaymentCapturedV1(payment)
+        | EventData::OrderPaymentVoidedV1(payment)
+        | EventData::OrderPaymentRefundedV1(payment) => SummaryChange {
+            payment_status: Some(payment.payment_status),
+            ..SummaryChange::default()
+        },
+    }
 }

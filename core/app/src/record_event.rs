@@ -1,8 +1,7 @@
-//! Puts a transition's event into the outbox of the same transaction.
+//! The event that tells of a transition.
 
-use crate::{AppError, Caller, Tools};
+use crate::{Caller, Tools};
 use souk_domain::{Event, EventId, Timestamp, Transition};
-use souk_postgres::{TenantTx, outbox};
 
 /// The event of `transition`. Its sequence is the order's version: one event a transition.
 pub(crate) fn new_event(
@@ -22,18 +21,4 @@ pub(crate) fn new_event(
         traceparent: caller.traceparent.clone(),
         data: transition.event.clone(),
     }
-}
-
-/// Writes the event of `transition`.
-pub(crate) async fn record_event(
-    tools: &Tools,
-    tx: &mut TenantTx,
-    caller: &Caller,
-    transition: &Transition,
-    now: Timestamp,
-) -> Result<(), AppError> {
-    let event = new_event(tools, caller, transition, now);
-    let text = event.to_json_text()?;
-    outbox::append(tx, &event, &text).await?;
-    Ok(())
 }

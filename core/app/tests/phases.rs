@@ -130,6 +130,7 @@ impl World {
             traceparent: None,
             data: EventData::OrderCancelledV1(OrderCancelledV1 {
                 order_id: self.subject,
+                reason: None,
                 cancelled_at: now,
             }),
         };

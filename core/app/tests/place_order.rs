@@ -10,7 +10,8 @@
 
 use futures::future::join_all;
 use souk_app::{
-    Answer, AppError, Caller, DatabaseError, Once, Tools, cancel_order, get_order, place_order,
+    Answer, AppError, Caller, DatabaseError, Once, OrderCommand, Tools, cancel_order, get_order,
+    place_order,
 };
 use souk_domain::{IdempotencyKey, OrderError, OrderId, OrderStatus, RequestFingerprint};
 use souk_testkit::{TestDatabase, TestTenant, order_request, respond};
@@ -410,7 +411,7 @@ async fn cancelling_releases_the_stock_once() {
             fingerprint: RequestFingerprint::new("POST", "/cancel", Some(&json)).unwrap(),
         };
         let (tools, caller) = (tenant.tools.clone(), caller.clone());
-        async move { cancel_order(&tools, &caller, &once, id, respond).await }
+        async move { cancel_order(&tools, &caller, &OrderCommand::on(id, once), None, respond).await }
     };
     assert!(!cancel("cancel").await.unwrap().replayed);
     assert!(cancel("cancel").await.unwrap().replayed);

@@ -25,6 +25,8 @@ fn events(tenant: &TestTenant) -> [Event; 2] {
         quantity: 2,
         unit_price: Money::new(250, euro),
         line_total: Money::new(500, euro),
+        discount: None,
+        tax: None,
     };
     let event = |sequence, data| Event {
         id: EventId::from_uuid(id()),
@@ -44,6 +46,12 @@ fn events(tenant: &TestTenant) -> [Event; 2] {
                 order_id,
                 currency: euro,
                 total: Money::new(500, euro),
+                subtotal: None,
+                discount: None,
+                shipping: None,
+                tax: None,
+                tax_included: None,
+                shipping_country: None,
                 lines: vec![line],
                 customer_reference: None,
                 placed_at: now,
@@ -53,6 +61,7 @@ fn events(tenant: &TestTenant) -> [Event; 2] {
             2,
             EventData::OrderCancelledV1(OrderCancelledV1 {
                 order_id,
+                reason: None,
                 cancelled_at: now,
             }),
         ),

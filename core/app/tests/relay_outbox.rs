@@ -10,8 +10,8 @@
 
 use futures::future::join_all;
 use souk_app::{
-    Database, EventPublisher, Once, OutgoingEvent, PublishError, RelayReport, RelaySettings,
-    cancel_order, place_order, relay_outbox,
+    Database, EventPublisher, Once, OrderCommand, OutgoingEvent, PublishError, RelayReport,
+    RelaySettings, cancel_order, place_order, relay_outbox,
 };
 use souk_domain::{IdempotencyKey, OrderId, RequestFingerprint};
 use souk_testkit::{MemoryQueue, TestDatabase, TestTenant, order_request, respond};
@@ -50,9 +50,15 @@ async fn write_events(tenant: &TestTenant, orders: u32) -> Vec<OrderId> {
                 .unwrap()
                 .parse()
                 .unwrap();
-            cancel_order(tools, &caller, &once(&format!("c{key}")), id, respond)
-                .await
-                .unwrap();
+            cancel_order(
+                tools,
+                &caller,
+                &OrderCommand::on(id, once(&format!("c{key}"))),
+                None,
+                respond,
+            )
+            .await
+            .unwrap();
             id
         }
     }))
@@ -299,6 +305,7 @@ async fn an_event_committed_late_is_not_skipped() {
             traceparent: None,
             data: souk_domain::EventData::OrderCancelledV1(souk_domain::OrderCancelledV1 {
                 order_id: format!("ord_{aggregate:032x}").parse().unwrap(),
+                reason: None,
                 cancelled_at: tenant.tools.clock.now(),
             }),
         };

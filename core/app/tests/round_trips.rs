@@ -7,7 +7,7 @@
     reason = "tests"
 )]
 
-use souk_app::{Answer, Once, Shards, Tools, cancel_order, place_order};
+use souk_app::{Answer, Once, OrderCommand, Shards, Tools, cancel_order, place_order};
 use souk_domain::{IdempotencyKey, OrderId, RequestFingerprint};
 use souk_testkit::{RoundTrips, TestDatabase, TestTenant, order_request, respond};
 use std::sync::Arc;
@@ -121,8 +121,8 @@ async fn cancelling_takes_nine() {
             .parse()
             .unwrap();
         let before = shop.round_trips.count();
-        let cancel = once(&format!("cancel-{key}"));
-        cancel_order(&shop.tools, &shop.tenant.caller(), &cancel, id, respond)
+        let cancel = OrderCommand::on(id, once(&format!("cancel-{key}")));
+        cancel_order(&shop.tools, &shop.tenant.caller(), &cancel, None, respond)
             .await
             .unwrap();
         trips.push(shop.round_trips.count() - before);

@@ -20,7 +20,9 @@ pub use audit::{
     AuditHeadError,
 };
 pub use event::{
-    EVENT_BYTES_MAX, Event, EventData, EventError, OrderCancelledV1, OrderLineV1, OrderPlacedV1,
+    EVENT_BYTES_MAX, Event, EventData, EventError, FulfilledLineV1, OrderCancelledV1,
+    OrderCompletedV1, OrderConfirmedV1, OrderFulfilledV1, OrderLineV1, OrderPaymentV1,
+    OrderPlacedV1,
 };
 pub use idempotency::{
     FingerprintError, IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_KEY_TTL_HOURS, IdempotencyKey,
@@ -30,9 +32,10 @@ pub use ids::{ApiKeyId, EventId, IdError, OrderId, RequestId, TenantId};
 pub use lane::{LANES, lane_of};
 pub use money::{Currency, Money, MoneyError};
 pub use order::{
-    CUSTOMER_REFERENCE_CHARS_MAX, CustomerReference, ORDER_LINES_MAX, Order, OrderError, OrderLine,
-    OrderRecord, OrderRequest, OrderStatus, QUANTITY_MAX, Quantity, RequestedLine, SKU_BYTES_MAX,
-    Sku, Transition,
+    Allocation, CANCEL_REASON_BYTES_MAX, CUSTOMER_REFERENCE_CHARS_MAX, CancelReason,
+    CustomerReference, Fulfilment, ORDER_LINES_MAX, Order, OrderError, OrderFilter, OrderLine,
+    OrderRecord, OrderRequest, OrderStatus, PaymentChange, PaymentStatus, QUANTITY_MAX, Quantity,
+    RequestedLine, SKU_BYTES_MAX, Settlement, Sku, Transition,
 };
 pub use pricing::PricingError;
 pub use principal::{PRINCIPAL_BYTES_MAX, Principal, PrincipalError};

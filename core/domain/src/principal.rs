@@ -18,6 +18,11 @@ pub struct Principal(String);
 pub struct PrincipalError;
 
 impl Principal {
+    /// Souk itself, when it cancels what nobody has confirmed in time.
+    pub fn sweeper() -> Self {
+        Self("souk-sweeper".to_owned())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -12,6 +12,7 @@ mod database;
 pub mod directory;
 mod error;
 pub mod idempotency;
+pub mod idempotency_partitions;
 pub mod inbox;
 pub mod order_summaries;
 pub mod orders;

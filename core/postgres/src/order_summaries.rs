@@ -2,7 +2,7 @@
 
 use crate::orders::to_column;
 use crate::{DatabaseError, TenantTx};
-use souk_domain::{OrderCancelledV1, OrderPlacedV1};
+use souk_domain::{OrderId, OrderPlacedV1, OrderStatus, PaymentStatus, Timestamp};
 
 /// Enters an order's first event. Returns false when the order is there already.
 pub async fn insert_placed(
@@ -36,22 +36,37 @@ pub async fn insert_placed(
     Ok(inserted.rows_affected() == 1)
 }
 
-/// Applies a cancellation to the summary that stands at the sequence before it. Returns false when
-/// there is none: the event came too early, or was applied already.
-pub async fn apply_cancelled(
+/// What an event changes in a summary; what is not given stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SummaryChange {
+    /// Where the order stands now.
+    pub status: Option<OrderStatus>,
+    /// Where its payment stands now.
+    pub payment_status: Option<PaymentStatus>,
+    /// When it was cancelled.
+    pub cancelled_at: Option<Timestamp>,
+}
+
+/// Applies an event after the first to the summary that stands at the sequence before it. Returns false
+/// when there is none: the event came too early, or was applied already.
+pub async fn apply(
     tx: &mut TenantTx,
+    order: OrderId,
     sequence: u64,
-    cancelled: &OrderCancelledV1,
+    change: SummaryChange,
 ) -> Result<bool, DatabaseError> {
     let tenant = tx.tenant().as_uuid();
     let updated = sqlx::query!(
         "UPDATE souk.order_summaries \
-         SET status = 'cancelled', cancelled_at = $3, last_sequence = $4::bigint, \
+         SET status = coalesce($3, status), payment_status = coalesce($4, payment_status), \
+             cancelled_at = coalesce($5, cancelled_at), last_sequence = $6::bigint, \
              events_applied = events_applied + 1 \
-         WHERE tenant_id = $1 AND order_id = $2 AND last_sequence = $4::bigint - 1",
+         WHERE tenant_id = $1 AND order_id = $2 AND last_sequence = $6::bigint - 1",
         tenant,
-        cancelled.order_id.as_uuid(),
-        cancelled.cancelled_at.as_offset_date_time(),
+        order.as_uuid(),
+        change.status.map(|status| status.as_str()),
+        change.payment_status.map(|status| status.as_str()),
+        change.cancelled_at.map(|at| at.as_offset_date_time()),
         to_column::<i64>(sequence, "a sequence")?,
     )
     .execute(tx.connection())

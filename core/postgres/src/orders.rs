@@ -1,13 +1,23 @@
 //! Orders and their lines.
 
+mod due;
+mod list;
+mod load;
+mod rows;
+mod timeline;
+mod update;
+
+pub use due::{DueReservation, due_reservations};
+pub use list::list;
+pub use load::{load, load_for_update};
+pub use timeline::{Placing, TimelineEntry, placing, transitions};
+pub use update::update;
+
 use crate::database::{CALL_TIMEOUT, is_dead_connection};
 use crate::idempotency::{Claim, ClaimRow, KeyedRequest, ResponseColumns, StoredResponse};
-use crate::{ConsistencyToken, Database, DatabaseError, ShardName, TenantTx};
-use souk_domain::pricing::{Breakdown, CountryCode};
-use souk_domain::{
-    Currency, CustomerReference, Event, Money, Order, OrderId, OrderLine, OrderRecord, OrderStatus,
-    Quantity, Sku, Timestamp, lane_of,
-};
+use crate::{ConsistencyToken, Database, DatabaseError, ShardName};
+use souk_domain::pricing::CountryCode;
+use souk_domain::{CustomerReference, Event, Order, OrderLine, Sku, Timestamp, lane_of};
 use sqlx::PgConnection;
 use sqlx::postgres::PgDatabaseError;
 use sqlx::types::Json;
@@ -273,169 +283,6 @@ impl LineColumns {
                 .collect::<Result<_, _>>()?,
         })
     }
-}
-
-/// Writes what a transition may change. The caller has the row locked by [`load_for_update`].
-pub async fn update(tx: &mut TenantTx, order: &Order) -> Result<(), DatabaseError> {
-    let record = order.record();
-    let tenant = tx.tenant().as_uuid();
-    sqlx::query!(
-        "UPDATE souk.orders SET status = $3, version = $4, cancelled_at = $5, \
-             reservation_expires_at = CASE WHEN $3 = 'placed' THEN reservation_expires_at END, \
-             allocations = CASE WHEN $3 = 'cancelled' THEN '[]' ELSE allocations END \
-         WHERE tenant_id = $1 AND order_id = $2",
-        tenant,
-        record.id.as_uuid(),
-        record.status.as_str(),
-        to_column::<i64>(record.version, "a version")?,
-        record.cancelled_at.map(|at| at.as_offset_date_time()),
-    )
-    .execute(tx.connection())
-    .await?;
-    Ok(())
-}
-
-/// The order, if this tenant has it.
-pub async fn load(tx: &mut TenantTx, id: OrderId) -> Result<Option<Order>, DatabaseError> {
-    let tenant = tx.tenant().as_uuid();
-    let row = sqlx::query_as!(
-        OrderRow,
-        r#"SELECT status, currency, subtotal_minor, discount_minor, shipping_minor, tax_minor, tax_included,
-             total_minor, breakdown AS "breakdown: Json<Breakdown>", shipping_country, reservation_expires_at, customer_reference,
-             version, placed_at, cancelled_at
-         FROM souk.orders WHERE tenant_id = $1 AND order_id = $2"#,
-        tenant,
-        id.as_uuid(),
-    )
-    .fetch_optional(tx.connection())
-    .await?;
-    with_lines(tx, id, row).await
-}
-
-/// The order, if this tenant has it, locked until the transaction ends: transitions of one order
-/// happen one after the other, and so do their events.
-pub async fn load_for_update(
-    tx: &mut TenantTx,
-    id: OrderId,
-) -> Result<Option<Order>, DatabaseError> {
-    let tenant = tx.tenant().as_uuid();
-    let row = sqlx::query_as!(
-        OrderRow,
-        r#"SELECT status, currency, subtotal_minor, discount_minor, shipping_minor, tax_minor, tax_included,
-             total_minor, breakdown AS "breakdown: Json<Breakdown>", shipping_country, reservation_expires_at, customer_reference,
-             version, placed_at, cancelled_at
-         FROM souk.orders WHERE tenant_id = $1 AND order_id = $2 FOR UPDATE"#,
-        tenant,
-        id.as_uuid(),
-    )
-    .fetch_optional(tx.connection())
-    .await?;
-    with_lines(tx, id, row).await
-}
-
-struct OrderRow {
-    status: String,
-    currency: String,
-    subtotal_minor: i64,
-    discount_minor: i64,
-    shipping_minor: i64,
-    tax_minor: i64,
-    tax_included: bool,
-    total_minor: i64,
-    breakdown: Json<Breakdown>,
-    shipping_country: Option<String>,
-    reservation_expires_at: Option<time::OffsetDateTime>,
-    customer_reference: Option<String>,
-    version: i64,
-    placed_at: time::OffsetDateTime,
-    cancelled_at: Option<time::OffsetDateTime>,
-}
-
-struct LineRow {
-    line_number: i16,
-    sku: String,
-    quantity: i32,
-    unit_price_minor: i64,
-    line_total_minor: i64,
-    discount_minor: i64,
-    tax_minor: i64,
-    tax_rate_ppm: i32,
-}
-
-async fn with_lines(
-    tx: &mut TenantTx,
-    id: OrderId,
-    row: Option<OrderRow>,
-) -> Result<Option<Order>, DatabaseError> {
-    let Some(row) = row else { return Ok(None) };
-    let tenant = tx.tenant().as_uuid();
-    let lines = sqlx::query_as!(
-        LineRow,
-        "SELECT line_number, sku, quantity, unit_price_minor, line_total_minor, discount_minor, \
-             tax_minor, tax_rate_ppm \
-         FROM souk.order_lines WHERE tenant_id = $1 AND order_id = $2 ORDER BY line_number",
-        tenant,
-        id.as_uuid(),
-    )
-    .fetch_all(tx.connection())
-    .await?;
-    order_from_rows(id, row, &lines).map(Some)
-}
-
-fn order_from_rows(id: OrderId, row: OrderRow, lines: &[LineRow]) -> Result<Order, DatabaseError> {
-    let corrupt_order = |e| DatabaseError::corrupt("order", e);
-    let currency: Currency = row
-        .currency
-        .parse()
-        .map_err(|e| DatabaseError::corrupt("currency", e))?;
-    let status: OrderStatus = row.status.parse().map_err(corrupt_order)?;
-    let lines = lines
-        .iter()
-        .map(|line| line_from_row(line, currency))
-        .collect::<Result<_, _>>()?;
-    Ok(Order::from_record(OrderRecord {
-        id,
-        status,
-        subtotal: Money::new(row.subtotal_minor, currency),
-        discount: Money::new(row.discount_minor, currency),
-        shipping: Money::new(row.shipping_minor, currency),
-        tax: Money::new(row.tax_minor, currency),
-        tax_included: row.tax_included,
-        total: Money::new(row.total_minor, currency),
-        breakdown: row.breakdown.0,
-        shipping_country: row
-            .shipping_country
-            .map(|code| code.parse())
-            .transpose()
-            .map_err(|e| DatabaseError::corrupt("country", e))?,
-        reservation_expires_at: row.reservation_expires_at.map(timestamp).transpose()?,
-        lines,
-        customer_reference: row
-            .customer_reference
-            .map(|text| text.parse())
-            .transpose()
-            .map_err(corrupt_order)?,
-        version: u64::try_from(row.version).map_err(|e| DatabaseError::corrupt("version", e))?,
-        placed_at: timestamp(row.placed_at)?,
-        cancelled_at: row.cancelled_at.map(timestamp).transpose()?,
-    }))
-}
-
-fn line_from_row(row: &LineRow, currency: Currency) -> Result<OrderLine, DatabaseError> {
-    let corrupt = |e| DatabaseError::corrupt("order line", e);
-    let units = u32::try_from(row.quantity).map_err(|e| DatabaseError::corrupt("quantity", e))?;
-    Ok(OrderLine {
-        line_number: u16::try_from(row.line_number)
-            .map_err(|e| DatabaseError::corrupt("line number", e))?,
-        sku: row.sku.parse().map_err(corrupt)?,
-        quantity: Quantity::new(units).map_err(corrupt)?,
-        unit_price: Money::new(row.unit_price_minor, currency),
-        line_total: Money::new(row.line_total_minor, currency),
-        discount: Money::new(row.discount_minor, currency),
-        tax: Money::new(row.tax_minor, currency),
-        tax_rate_ppm: u32::try_from(row.tax_rate_ppm)
-            .map_err(|e| DatabaseError::corrupt("tax rate", e))?,
-    })
 }
 
 pub(crate) fn timestamp(at: time::OffsetDateTime) -> Result<Timestamp, DatabaseError> {

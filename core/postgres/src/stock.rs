@@ -3,17 +3,23 @@
 //! Units are reserved by `souk.place_order`, which knows the rows to lock and their order.
 
 use crate::{DatabaseError, TenantTx};
-use souk_domain::{OrderId, Sku};
+use souk_domain::{Settlement, Sku};
 
-/// Ends the reservations of an order whose row this transaction has locked: its units can be sold
-/// again.
-pub async fn release_all(tx: &mut TenantTx, id: OrderId) -> Result<(), DatabaseError> {
+/// Ends reservations: what was sold is gone, what was released can be sold again. The order that held
+/// them is locked by this transaction, and forgets them in it.
+pub async fn settle(tx: &mut TenantTx, settlement: &Settlement) -> Result<(), DatabaseError> {
     let tenant = tx.tenant().as_uuid();
+    let (allocations, sold) = match settlement {
+        Settlement::Sold(allocations) => (allocations, true),
+        Settlement::Released(allocations) => (allocations, false),
+    };
+    let allocations =
+        serde_json::to_value(allocations).map_err(|e| DatabaseError::corrupt("allocation", e))?;
     sqlx::query!(
-        r#"SELECT souk.settle_stock($1, o.allocations, false) AS "settled: ()"
-           FROM souk.orders o WHERE o.tenant_id = $1 AND o.order_id = $2"#,
+        r#"SELECT souk.settle_stock($1, $2, $3) AS "settled: ()""#,
         tenant,
-        id.as_uuid(),
+        allocations,
+        sold,
     )
     .execute(tx.connection())
     .await?;

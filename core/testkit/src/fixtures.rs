@@ -2,7 +2,7 @@
 
 use crate::TestDatabase;
 use souk_app::{
-    AppError, Caller, Clock, IdGenerator, Shards, SkuSeed, StoredResponse, Tools, seed_tenant,
+    AppError, Caller, Clock, Shards, SkuSeed, StoredResponse, TimeOrderedIds, Tools, seed_tenant,
 };
 use souk_domain::{
     Currency, Money, Order, OrderRequest, Principal, Quantity, RequestId, RequestedLine, TenantId,
@@ -41,16 +41,6 @@ impl Clock for FixedClock {
     }
 }
 
-/// Ids as in production.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct RandomIds;
-
-impl IdGenerator for RandomIds {
-    fn uuid_v7(&self, _now: Timestamp) -> Uuid {
-        Uuid::now_v7()
-    }
-}
-
 /// A tenant with a catalog in euro, and the tools to act for it.
 #[derive(Debug)]
 pub struct TestTenant {
@@ -83,7 +73,7 @@ impl TestTenant {
         let tools = Tools {
             db: Shards::single(db.app()),
             clock: clock.clone(),
-            ids: Arc::new(RandomIds),
+            ids: Arc::new(TimeOrderedIds),
             prices: Arc::default(),
         };
         Self { id, tools, clock }

@@ -7,7 +7,9 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use souk_app::{Answer, AppError, StoredResponse, cancel_order, get_order, place_order};
+use souk_app::{
+    Answer, AppError, OrderCommand, StoredResponse, cancel_order, get_order, place_order,
+};
 use souk_domain::{Order, OrderId, RequestId};
 use souk_runtime::answer::to_http;
 use souk_runtime::edge_signature::EdgeCaller;
@@ -49,7 +51,14 @@ pub(crate) async fn cancel(
     let id = order_id(&id)?;
     let once = command.once(None)?;
     let respond = responder(200, edge.caller.request_id);
-    let answer = cancel_order(&state.tools, &edge.caller, &once, id, respond).await?;
+    let answer = cancel_order(
+        &state.tools,
+        &edge.caller,
+        &OrderCommand::on(id, once),
+        None,
+        respond,
+    )
+    .await?;
     Ok(answered(&state, answer).await)
 }
 

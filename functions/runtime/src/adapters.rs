@@ -6,11 +6,11 @@ use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
 use core::time::Duration;
-use souk_app::{Clock, IdGenerator, Tools};
+pub use souk_app::TimeOrderedIds as SystemIds;
+use souk_app::{Clock, Tools};
 use souk_domain::Timestamp;
 use std::sync::Arc;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 /// The machine's clock.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,17 +21,6 @@ impl Clock for SystemClock {
         // The machine's year is in range, unless its clock is broken: then 1970 is as good as any,
         // and signatures fail on it.
         Timestamp::new(OffsetDateTime::now_utc()).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-}
-
-/// UUIDs of version 7 from the operating system's randomness.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SystemIds;
-
-impl IdGenerator for SystemIds {
-    fn uuid_v7(&self, _now: Timestamp) -> Uuid {
-        // Monotonic within the process, which `now` alone is not.
-        Uuid::now_v7()
     }
 }
 

@@ -12,6 +12,7 @@ pub mod doorbell;
 pub mod edge_signature;
 pub mod fields;
 mod json;
+mod order_problem;
 mod pricing_problem;
 pub mod problem;
 pub mod request;

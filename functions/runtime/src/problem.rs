@@ -10,7 +10,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 use souk_app::{AppError, DatabaseError, StoredResponse};
-use souk_domain::{OrderError, RequestId};
+use souk_domain::RequestId;
 use std::collections::BTreeMap;
 
 /// The media type of RFC 9457, section 3.
@@ -85,7 +85,7 @@ impl Problem {
         self.with_header(RETRY_AFTER, HeaderValue::from(seconds))
     }
 
-    fn with_cause(mut self, cause: &dyn core::error::Error) -> Self {
+    pub(crate) fn with_cause(mut self, cause: &dyn core::error::Error) -> Self {
         self.0.cause = Some(with_causes(cause));
         self
     }
@@ -199,6 +199,11 @@ impl From<&AppError> for Problem {
             }
             AppError::OrderNotFound => Self::new(Code::OrderNotFound, "there is no order with this id",
             ),
+            AppError::VersionMismatch { current } => Self::new(
+                Code::PreconditionFailed,
+                "the order is in none of the versions that If-Match names; nothing was changed",
+            )
+            .with_member("current_version", json!(current)),
             AppError::InsufficientStock { skus } => Self::new(Code::InsufficientStock, "one or more skus have fewer units left than the order asks for; nothing was reserved",
             )
             .with_member("skus", json!(skus)),
@@ -208,24 +213,6 @@ impl From<&AppError> for Problem {
             AppError::Event(_) | AppError::Clock(_) | AppError::RecoveryState(_) => {
                 internal().with_cause(error)
             }
-        }
-    }
-}
-
-impl From<&OrderError> for Problem {
-    fn from(error: &OrderError) -> Self {
-        let refused = |code| Self::new(code, error.to_string());
-        match error {
-            OrderError::Pricing(error) => Self::from(error),
-            OrderError::NotCancellable { status } => {
-                Self::new(Code::OrderNotCancellable, error.to_string())
-                    .with_member("order_status", json!(status))
-            }
-            OrderError::InvalidSku
-            | OrderError::InvalidQuantity
-            | OrderError::InvalidCustomerReference
-            | OrderError::InvalidLineCount
-            | OrderError::UnknownStatus => refused(Code::ValidationFailed),
         }
     }
 }
@@ -270,7 +257,7 @@ impl From<&DatabaseError> for Problem {
     }
 }
 
-fn internal() -> Problem {
+pub(crate) fn internal() -> Problem {
     Problem::new(
         Code::InternalError,
         "the cause has been recorded under the request's id",

@@ -52,6 +52,10 @@ codes! {
     IdempotencyKeyInvalid = BAD_REQUEST "idempotency_key_invalid" "Malformed idempotency key",
     /// The consistency token is none that a write has given.
     ConsistencyTokenInvalid = BAD_REQUEST "consistency_token_invalid" "Malformed consistency token",
+    /// `If-Match` or `If-None-Match` is no list of entity tags.
+    PreconditionInvalid = BAD_REQUEST "precondition_invalid" "Malformed precondition",
+    /// The cursor is of a list with other filters, or of none.
+    CursorInvalid = BAD_REQUEST "cursor_invalid" "The cursor does not belong to this list",
 
     /// The edge has not signed the request.
     EdgeSignatureInvalid = UNAUTHORIZED "edge_signature_invalid" "Not from the edge",
@@ -73,8 +77,17 @@ codes! {
     IdempotencyKeyInFlight = CONFLICT "idempotency_key_in_flight" "The first request with this key still runs",
     /// Fewer units are left than the order asks for.
     InsufficientStock = CONFLICT "insufficient_stock" "Not enough in stock",
+    /// The order is in a state in which it cannot be confirmed.
+    OrderNotConfirmable = CONFLICT "order_not_confirmable" "The order cannot be confirmed",
+    /// The order is in a state in which it cannot be fulfilled.
+    OrderNotFulfillable = CONFLICT "order_not_fulfillable" "The order cannot be fulfilled",
+    /// The order is in a state in which it cannot be completed.
+    OrderNotCompletable = CONFLICT "order_not_completable" "The order cannot be completed",
     /// The order is in a state in which it cannot be cancelled.
     OrderNotCancellable = CONFLICT "order_not_cancellable" "The order cannot be cancelled",
+
+    /// The order is in none of the versions that the request is meant for.
+    PreconditionFailed = PRECONDITION_FAILED "precondition_failed" "The order has changed",
 
     /// The body has more bytes than are read.
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large" "Body too large",
@@ -101,6 +114,10 @@ codes! {
     QuoteExpired = UNPROCESSABLE_ENTITY "quote_expired" "The quote has expired",
     /// The quote was not given to this tenant for this order, or was altered.
     QuoteInvalid = UNPROCESSABLE_ENTITY "quote_invalid" "The quote is not valid",
+    /// A fulfilment names a line that the order does not have.
+    OrderLineUnknown = UNPROCESSABLE_ENTITY "order_line_unknown" "The order has no such line",
+    /// A fulfilment has more units of a line than are left.
+    FulfilmentTooLarge = UNPROCESSABLE_ENTITY "fulfilment_too_large" "More units than are left",
     /// The total is beyond what an amount can be.
     TotalTooLarge = UNPROCESSABLE_ENTITY "total_too_large" "The total is too large",
 

@@ -1,0 +1,108 @@
+//! What all commands on an order that exists have in common.
+
+use crate::record_event::new_event;
+use crate::once::{self, Turn};
+use crate::{Answer, AppError, Caller, Once, Tools};
+use souk_domain::{Order, OrderError, OrderId, Timestamp, Transition};
+use souk_postgres::idempotency::StoredResponse;
+use souk_postgres::{TenantTx, orders, outbox, stock};
+
+/// Which version of an order a command is meant for (RFC 9110, section 13.1.1).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ExpectedVersion {
+    /// Whichever it has.
+    #[default]
+    Any,
+    /// One of these; none at all where the list is empty.
+    OneOf(Vec<u64>),
+}
+
+impl ExpectedVersion {
+    fn check(&self, order: &Order) -> Result<(), AppError> {
+        let current = order.version();
+        match self {
+            Self::OneOf(versions) if !versions.contains(&current) => {
+                Err(AppError::VersionMismatch { current })
+            }
+            Self::Any | Self::OneOf(_) => Ok(()),
+        }
+    }
+}
+
+/// A command on an order that exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OrderCommand {
+    /// What makes it repeatable.
+    pub once: Once,
+    /// Which order.
+    pub order: OrderId,
+    /// In which version.
+    pub expected: ExpectedVersion,
+}
+
+impl OrderCommand {
+    /// A command on `order`, whichever version it has.
+    pub const fn on(order: OrderId, once: Once) -> Self {
+        Self {
+            once,
+            order,
+            expected: ExpectedVersion::Any,
+        }
+    }
+}
+
+/// Locks the order, lets `decide` make the transition, and writes it with stock, event, timeline,
+/// idempotency record and answer in one transaction.
+///
+/// # Errors
+/// [`AppError::KeyInFlight`], [`AppError::KeyReused`], [`AppError::Database`], and refusals of the
+/// domain that may change ([`AppError::is_final`]). None of them uses the key up. Final refusals are
+/// answers: [`AppError::OrderNotFound`], [`AppError::VersionMismatch`], the others of the domain.
+pub(crate) async fn change_order(
+    tools: &Tools,
+    caller: &Caller,
+    command: &OrderCommand,
+    decide: impl FnOnce(Order, Timestamp) -> Result<Transition, OrderError> + Send,
+    respond: impl Fn(Result<&Order, &AppError>) -> StoredResponse + Send + Sync,
+) -> Result<Answer, AppError> {
+    let now = tools.clock.now();
+    let mut tx = tools.db.begin(caller.tenant).await?;
+    let outcome = async {
+        let claimed = match once::claim(&mut tx, caller, &command.once, now).await? {
+            Turn::Replay(answer) => return Ok(answer),
+            Turn::Act(claimed) => claimed,
+        };
+        let order = orders::load_for_update(&mut tx, command.order)
+            .await?
+            .ok_or(AppError::OrderNotFound)?;
+        command.expected.check(&order)?;
+        let transition = decide(order, now)?;
+        write_transition(tools, &mut tx, caller, &transition, now).await?;
+        let response = respond(Ok(&transition.order));
+        once::finish(&mut tx, claimed, &command.order.to_string(), response).await
+    }
+    .await;
+    once::settle(tools, caller, &command.once, tx, outcome, |e| {
+        respond(Err(e))
+    })
+    .await
+}
+
+/// Writes a transition, with stock, timeline and outbox event, of an order whose row `tx` has locked. The order's row comes before the stock:
+/// every command takes its locks in this order, and stock in the order of skus.
+pub(crate) async fn write_transition(
+    tools: &Tools,
+    tx: &mut TenantTx,
+    caller: &Caller,
+    transition: &Transition,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let event = new_event(tools, caller, transition, now);
+    let event_text = event.to_json_text()?;
+    if let Some(settlement) = &transition.settlement {
+        stock::settle(tx, settlement).await?;
+    }
+    orders::update(tx, &transition.order, &event, &caller.principal).await?;
+    outbox::append(tx, &event, &event_text).await?;
+    Ok(())
+}

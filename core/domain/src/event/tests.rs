@@ -1,0 +1,199 @@
+//! Published forms, and what is no event.
+
+use super::*;
+use crate::{Currency, Money, PaymentStatus};
+use uuid::Uuid;
+
+fn placed() -> Event {
+    let eur: Currency = "EUR".parse().unwrap();
+    let order_id = OrderId::from_uuid(Uuid::from_u128(2));
+    Event {
+        id: EventId::from_uuid(Uuid::from_u128(1)),
+        tenant_id: TenantId::from_uuid(Uuid::from_u128(3)),
+        subject: order_id,
+        sequence: 1,
+        time: Timestamp::from_unix_ms(1_795_000_000_123).unwrap(),
+        correlation_id: RequestId::from_uuid(Uuid::from_u128(4)),
+        causation_id: None,
+        traceparent: None,
+        data: EventData::OrderPlacedV1(OrderPlacedV1 {
+            order_id,
+            currency: eur,
+            total: Money::new(3998, eur),
+            subtotal: None,
+            discount: None,
+            shipping: None,
+            tax: None,
+            tax_included: None,
+            shipping_country: None,
+            lines: vec![OrderLineV1 {
+                line_number: 1,
+                sku: "TEA-OOLONG-100G".parse().unwrap(),
+                quantity: 2,
+                unit_price: Money::new(1999, eur),
+                line_total: Money::new(3998, eur),
+                discount: None,
+                tax: None,
+            }],
+            customer_reference: None,
+            placed_at: Timestamp::from_unix_ms(1_795_000_000_123).unwrap(),
+        }),
+    }
+}
+
+#[test]
+fn order_placed_v1_keeps_its_published_form() {
+    published("order_placed_v1", &placed());
+}
+
+fn at() -> Timestamp {
+    Timestamp::from_unix_ms(1_795_000_000_999).unwrap()
+}
+
+fn later(data: EventData) -> Event {
+    Event {
+        sequence: 2,
+        causation_id: Some(EventId::from_uuid(Uuid::from_u128(1))),
+        traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+        data,
+        ..placed()
+    }
+}
+
+fn cancelled(reason: Option<&str>) -> Event {
+    later(EventData::OrderCancelledV1(OrderCancelledV1 {
+        order_id: placed().subject,
+        reason: reason.map(str::to_owned),
+        cancelled_at: at(),
+    }))
+}
+
+/// Writes the event, compares its JSON with the snapshot, and reads it back.
+fn published(name: &str, event: &Event) {
+    let text = event.to_json_text().unwrap();
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    insta::assert_json_snapshot!(name, value);
+    assert_eq!(&Event::from_json_text(&text).unwrap(), event);
+}
+
+#[test]
+fn order_cancelled_v1_keeps_its_published_form() {
+    published("order_cancelled_v1", &cancelled(None));
+    published(
+        "order_cancelled_v1_reason",
+        &cancelled(Some("reservation_expired")),
+    );
+}
+
+#[test]
+fn order_placed_v1_tells_the_parts_of_its_total() {
+    let mut event = placed();
+    let eur: Currency = "EUR".parse().unwrap();
+    if let EventData::OrderPlacedV1(data) = &mut event.data {
+        data.subtotal = Some(Money::new(3998, eur));
+        data.discount = Some(Money::zero(eur));
+        data.shipping = Some(Money::zero(eur));
+        data.tax = Some(Money::new(638, eur));
+        data.tax_included = Some(true);
+        data.shipping_country = Some("DE".to_owned());
+        for line in &mut data.lines {
+            line.discount = Some(Money::zero(eur));
+            line.tax = Some(Money::new(638, eur));
+        }
+    }
+    published("order_placed_v1_parts", &event);
+}
+
+#[test]
+fn the_events_of_an_orders_way_keep_their_published_forms() {
+    let order_id = placed().subject;
+    let lines = vec![FulfilledLineV1 {
+        line_number: 1,
+        sku: "TEA-OOLONG-100G".parse().unwrap(),
+        quantity: 1,
+    }];
+    published(
+        "order_confirmed_v1",
+        &later(EventData::OrderConfirmedV1(OrderConfirmedV1 {
+            order_id,
+            confirmed_at: at(),
+        })),
+    );
+    published(
+        "order_fulfilled_v1",
+        &later(EventData::OrderFulfilledV1(OrderFulfilledV1 {
+            order_id,
+            lines,
+            complete: false,
+            fulfilled_at: at(),
+        })),
+    );
+    published(
+        "order_completed_v1",
+        &later(EventData::OrderCompletedV1(OrderCompletedV1 {
+            order_id,
+            completed_at: at(),
+        })),
+    );
+}
+
+#[test]
+fn the_events_of_a_payment_keep_their_published_forms() {
+    let eur: Currency = "EUR".parse().unwrap();
+    let data = |payment_status, amount, refunded| OrderPaymentV1 {
+        order_id: placed().subject,
+        payment_status,
+        amount: Money::new(amount, eur),
+        refunded: Money::new(refunded, eur),
+        recorded_at: at(),
+    };
+    let authorized = data(PaymentStatus::Authorized, 3998, 0);
+    let captured = data(PaymentStatus::Paid, 3998, 0);
+    let voided = data(PaymentStatus::Voided, 3998, 0);
+    let refunded = data(PaymentStatus::PartiallyRefunded, 1000, 1000);
+    for (name, data) in [
+        (
+            "order_payment_authorized_v1",
+            EventData::OrderPaymentAuthorizedV1(authorized),
+        ),
+        (
+            "order_payment_captured_v1",
+            EventData::OrderPaymentCapturedV1(captured),
+        ),
+        (
+            "order_payment_voided_v1",
+            EventData::OrderPaymentVoidedV1(voided),
+        ),
+        (
+            "order_payment_refunded_v1",
+            EventData::OrderPaymentRefundedV1(refunded),
+        ),
+    ] {
+        published(name, &later(data));
+    }
+}
+
+#[test]
+fn an_unknown_version_is_told_apart_from_garbage() {
+    let text = placed().to_json_text().unwrap();
+    let newer = text.replace("order.placed.v1", "order.placed.v2");
+    assert!(
+        matches!(Event::from_json_text(&newer), Err(EventError::UnknownType(t)) if t == "order.placed.v2")
+    );
+    assert!(matches!(
+        Event::from_json_text("{"),
+        Err(EventError::Malformed(_))
+    ));
+}
+
+#[test]
+fn too_large_an_event_is_refused_when_written() {
+    let mut event = placed();
+    if let EventData::OrderPlacedV1(data) = &mut event.data {
+        data.customer_reference = Some("x".repeat(EVENT_BYTES_MAX));
+    }
+    assert!(matches!(
+        event.to_json_text(),
+        Err(EventError::TooLarge { .. })
+    ));
+}
