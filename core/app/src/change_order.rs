@@ -1,33 +1,11 @@
 //! What all commands on an order that exists have in common.
 
-use crate::record_event::new_event;
 use crate::once::{self, Turn};
-use crate::{Answer, AppError, Caller, Once, Tools};
+use crate::record_event::new_event;
+use crate::{Answer, AppError, Caller, ExpectedVersion, Once, Tools};
 use souk_domain::{Order, OrderError, OrderId, Timestamp, Transition};
 use souk_postgres::idempotency::StoredResponse;
 use souk_postgres::{TenantTx, orders, outbox, stock};
-
-/// Which version of an order a command is meant for (RFC 9110, section 13.1.1).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum ExpectedVersion {
-    /// Whichever it has.
-    #[default]
-    Any,
-    /// One of these; none at all where the list is empty.
-    OneOf(Vec<u64>),
-}
-
-impl ExpectedVersion {
-    fn check(&self, order: &Order) -> Result<(), AppError> {
-        let current = order.version();
-        match self {
-            Self::OneOf(versions) if !versions.contains(&current) => {
-                Err(AppError::VersionMismatch { current })
-            }
-            Self::Any | Self::OneOf(_) => Ok(()),
-        }
-    }
-}
 
 /// A command on an order that exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +53,10 @@ pub(crate) async fn change_order(
         let order = orders::load_for_update(&mut tx, command.order)
             .await?
             .ok_or(AppError::OrderNotFound)?;
-        command.expected.check(&order)?;
+        let current = order.version();
+        if !command.expected.fits(Some(current)) {
+            return Err(AppError::VersionMismatch { current });
+        }
         let transition = decide(order, now)?;
         write_transition(tools, &mut tx, caller, &transition, now).await?;
         let response = respond(Ok(&transition.order));

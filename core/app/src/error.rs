@@ -1,5 +1,6 @@
 //! Why a use case did not do what was asked.
 
+use crate::CatalogRefusal;
 use souk_domain::pricing::QuoteError;
 use souk_domain::{EventError, OrderError, Sku, Timestamp, TimestampError};
 use souk_postgres::DatabaseError;
@@ -47,6 +48,9 @@ pub enum AppError {
     /// The quote is not accepted.
     #[error(transparent)]
     Quote(#[from] QuoteError),
+    /// The catalog or the stock refuses.
+    #[error(transparent)]
+    Catalog(#[from] CatalogRefusal),
     /// The event cannot be written down.
     #[error("the event cannot be written")]
     Event(#[from] EventError),
@@ -75,6 +79,7 @@ impl AppError {
                     | OrderError::PaymentNotAllowed { .. }
                     | OrderError::ReservationIncomplete { .. }
             ),
+            Self::Catalog(refusal) => refusal.is_final(),
             Self::KeyInFlight { .. }
             | Self::KeyReused(_)
             | Self::KeyUnknown

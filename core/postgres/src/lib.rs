@@ -7,6 +7,7 @@
 pub mod admin;
 mod breaker;
 pub mod catalog;
+pub mod catalog_imports;
 mod consistency;
 mod database;
 pub mod directory;
@@ -14,14 +15,18 @@ mod error;
 pub mod idempotency;
 pub mod idempotency_partitions;
 pub mod inbox;
+pub mod inventory;
 pub mod order_summaries;
 pub mod orders;
 pub mod outbox;
 mod pool;
+pub mod prices;
+pub mod products;
 pub mod relocation;
 mod shard;
 mod shard_name;
 mod shards;
+pub mod skus;
 pub mod stock;
 
 pub use consistency::{CONSISTENCY_TOKEN_BYTES_MAX, ConsistencyToken, ConsistencyTokenError};

@@ -61,6 +61,13 @@ impl<'a> Field<'a> {
         None
     }
 
+    /// Notes what is wrong at `pointer` within it.
+    pub fn refuse_at<T>(&self, pointer: &str, reason: impl Display) -> Option<T> {
+        let pointer = format!("{}{pointer}", self.pointer);
+        self.errors.note(&pointer, reason.to_string());
+        None
+    }
+
     /// A string.
     pub fn text(&self) -> Option<&'a str> {
         let text = self.value.as_str();

@@ -6,6 +6,8 @@
 pub mod adapters;
 pub mod answer;
 pub mod batch;
+mod catalog_problem;
+pub mod conditional;
 pub mod config;
 mod databases;
 pub mod doorbell;
@@ -15,6 +17,7 @@ mod json;
 mod order_problem;
 mod pricing_problem;
 pub mod problem;
+pub mod query;
 pub mod request;
 pub mod routes;
 pub mod telemetry;

@@ -209,6 +209,7 @@ impl From<&AppError> for Problem {
             .with_member("skus", json!(skus)),
             AppError::Order(error) => Self::from(error),
             AppError::Quote(error) => Self::from(error),
+            AppError::Catalog(refusal) => Self::from(refusal),
             AppError::Database(error) => Self::from(error),
             AppError::Event(_) | AppError::Clock(_) | AppError::RecoveryState(_) => {
                 internal().with_cause(error)

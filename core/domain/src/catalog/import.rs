@@ -31,6 +31,11 @@ pub const IMPORT_COLUMNS: [(&str, bool); 10] = [
     ("buckets", true),
 ];
 
+/// Reasons for refusing a row at most: a bit more than there are columns.
+const REASONS_MAX: usize = 12;
+/// Bytes of an unknown name that are repeated at most.
+const NAME_BYTES_SHOWN_MAX: usize = 64;
+
 /// A row as it came: nothing is checked yet. Whatever JSON value there is can be read as one, so that
 /// one bad row does not spoil the others.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -83,7 +88,7 @@ impl ImportFields {
         }
     }
 
-    /// Checks every field.
+    /// Checks every field. At most 12 reasons are given.
     ///
     /// # Errors
     /// All that is wrong.
@@ -121,7 +126,22 @@ impl ImportFields {
                 price,
                 stock,
             });
+        found.0.truncate(REASONS_MAX);
         found.or(row)
+    }
+}
+
+impl From<&Value> for ImportFields {
+    fn from(value: &Value) -> Self {
+        let members = value.as_object();
+        Self {
+            fields: members.map(|members| {
+                let pairs = members.iter();
+                pairs
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect()
+            }),
+        }
     }
 }
 
@@ -156,6 +176,10 @@ impl<'a> Fields<'a> {
     fn new(found: &'a mut Violations, fields: Vec<(String, Value)>) -> Self {
         let mut known: Vec<(String, Value)> = Vec::with_capacity(IMPORT_COLUMNS.len());
         for (name, value) in fields {
+            if name.len() > NAME_BYTES_SHOWN_MAX {
+                found.note("", "a field has a name that is unknown and very long");
+                continue;
+            }
             let pointer = format!("/{}", name.replace('~', "~0").replace('/', "~1"));
             if !IMPORT_COLUMNS.iter().any(|(column, _)| *column == name) {
                 found.note(pointer, "unknown field");

@@ -54,6 +54,8 @@ codes! {
     ConsistencyTokenInvalid = BAD_REQUEST "consistency_token_invalid" "Malformed consistency token",
     /// `If-Match` or `If-None-Match` is no list of entity tags.
     PreconditionInvalid = BAD_REQUEST "precondition_invalid" "Malformed precondition",
+    /// Query parameters are unknown, repeated or wrong.
+    QueryInvalid = BAD_REQUEST "query_invalid" "The query is not valid",
     /// The cursor is of a list with other filters, or of none.
     CursorInvalid = BAD_REQUEST "cursor_invalid" "The cursor does not belong to this list",
 
@@ -69,6 +71,10 @@ codes! {
     IdempotencyKeyUnknown = NOT_FOUND "idempotency_key_unknown" "Nothing is known of this key",
     /// The tenant has no such order.
     OrderNotFound = NOT_FOUND "order_not_found" "No such order",
+    /// The tenant has no such product, or none that the caller may see.
+    ProductNotFound = NOT_FOUND "product_not_found" "No such product",
+    /// The tenant has no such sku, or none that the caller may see.
+    SkuNotFound = NOT_FOUND "sku_not_found" "No such sku",
 
     /// The path has operations, but none with this method.
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed" "Method not allowed",
@@ -86,8 +92,11 @@ codes! {
     /// The order is in a state in which it cannot be cancelled.
     OrderNotCancellable = CONFLICT "order_not_cancellable" "The order cannot be cancelled",
 
-    /// The order is in none of the versions that the request is meant for.
-    PreconditionFailed = PRECONDITION_FAILED "precondition_failed" "The order has changed",
+    /// Orders hold more units than are said to be on hand.
+    StockBelowReserved = CONFLICT "stock_below_reserved" "Orders hold more than that",
+
+    /// What is to be changed is in none of the versions that the request is meant for.
+    PreconditionFailed = PRECONDITION_FAILED "precondition_failed" "It has changed",
 
     /// The body has more bytes than are read.
     BodyTooLarge = PAYLOAD_TOO_LARGE "body_too_large" "Body too large",
@@ -118,6 +127,10 @@ codes! {
     OrderLineUnknown = UNPROCESSABLE_ENTITY "order_line_unknown" "The order has no such line",
     /// A fulfilment has more units of a line than are left.
     FulfilmentTooLarge = UNPROCESSABLE_ENTITY "fulfilment_too_large" "More units than are left",
+    /// A variant is to belong to a product that is not there.
+    ProductUnknown = UNPROCESSABLE_ENTITY "product_unknown" "The product does not exist",
+    /// A variant is to belong to a product that is archived.
+    ProductArchived = UNPROCESSABLE_ENTITY "product_archived" "The product is archived",
     /// The total is beyond what an amount can be.
     TotalTooLarge = UNPROCESSABLE_ENTITY "total_too_large" "The total is too large",
 
