@@ -3,6 +3,7 @@
 mod description;
 mod handlers;
 mod idempotency_keys;
+pub mod openapi;
 mod representation;
 
 use axum::Router;
