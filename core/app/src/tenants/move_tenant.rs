@@ -75,8 +75,10 @@ pub enum MovePoint {
 }
 
 /// A move that was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveReport {
+    /// Where the tenant was: its rows lie there until they are cleaned up.
+    pub from: ShardName,
     /// Rows that were copied, some of them more than once.
     pub rows_copied: u64,
     /// Rows that the tenant has.

@@ -37,7 +37,7 @@ async fn sums(tx: &mut TenantTx, tables: &[TenantTable]) -> Result<Vec<TableSum>
             "SELECT count(*), concat_ws(':', coalesce(sum(hashtextextended(r.x, 0)::numeric), 0), \
                  coalesce(sum(hashtextextended(r.x, 1)::numeric), 0)) \
              FROM (SELECT {row} AS x FROM {table} t WHERE t.tenant_id = $1 OFFSET 0) r",
-            row = table.row_text(),
+            row = table.compared_text(),
             table = table.sql_name(),
         );
         let row = sqlx::query(AssertSqlSafe(statement))

@@ -10,14 +10,18 @@ const TENANTS: &str = "tenants";
 const OWN_COLUMNS: [&str; 3] = ["placement", "held_until", "move_token"];
 /// The events, of which those that were not published yet are copied last and in order.
 const OUTBOX: &str = "outbox_events";
+/// What relays write down of an event, on either side and at any time: copied, but not compared.
+const RELAY_COLUMNS: [&str; 3] = ["published_at", "attempts", "last_error"];
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Column {
     name: String,
     sql_type: String,
-    /// It has the same value on both sides. Others are made by each database.
+    /// The target gets the source's value. Others are made by each database.
     copied: bool,
+    /// Both sides have the same value as long as nobody but the mover writes.
+    compared: bool,
     /// It is the number that a database gives to each new row.
     numbers_rows: bool,
 }
@@ -96,11 +100,14 @@ pub async fn tenant_tables(db: &Database) -> Result<Vec<TenantTable>, Relocation
             });
         }
         let own = row.table == TENANTS && OWN_COLUMNS.contains(&row.name.as_str());
+        let marked = row.table == OUTBOX && RELAY_COLUMNS.contains(&row.name.as_str());
+        let copied = !(own || row.is_identity || row.is_generated);
         if let Some(table) = tables.last_mut() {
             table.columns.push(Column {
                 name: row.name,
                 sql_type: row.sql_type,
-                copied: !(own || row.is_identity || row.is_generated),
+                copied,
+                compared: copied && !marked,
                 numbers_rows: row.is_identity,
             });
         }
@@ -168,13 +175,23 @@ impl TenantTable {
         format!("souk.{}", quoted(&self.name))
     }
 
-    /// A row as text, without what each database makes for itself.
+    /// A row as text, to be copied.
     pub(super) fn row_text(&self) -> String {
+        self.text_of(|column| column.copied)
+    }
+
+    /// A row as text, to be compared.
+    pub(super) fn compared_text(&self) -> String {
+        self.text_of(|column| column.compared)
+    }
+
+    /// A row as text, with the columns that are `wanted`.
+    fn text_of(&self, wanted: impl Fn(&Column) -> bool) -> String {
         let values: Vec<String> = self
             .columns
             .iter()
             .map(|column| {
-                if column.copied {
+                if wanted(column) {
                     return format!("t.{}", quoted(&column.name));
                 }
                 format!("NULL::{}", column.sql_type)

@@ -56,9 +56,14 @@ impl<'a> Run<'a> {
         Ok(Self {
             tools,
             tenant: found,
+            report: MoveReport {
+                from: row.from.clone(),
+                rows_copied: 0,
+                rows: 0,
+                held_ms: 0,
+            },
             row,
             tables: Vec::new(),
-            report: MoveReport::default(),
             watch,
         })
     }
@@ -67,7 +72,7 @@ impl<'a> Run<'a> {
         self.row.step
     }
 
-    pub(super) const fn report(&self) -> MoveReport {
+    pub(super) fn report(self) -> MoveReport {
         self.report
     }
 
