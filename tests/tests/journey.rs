@@ -65,7 +65,12 @@ async fn an_order_goes_all_the_way_and_back() {
     assert_eq!((status, &again), (201, &order));
     assert_eq!(headers["idempotent-replayed"], "true");
 
-    let (status, _, read) = send(stack.authorized(Method::GET, &path)).await;
+    // The replica may be a moment behind; the token says that it must not be.
+    let token = headers["souk-consistency"].clone();
+    let read = stack
+        .authorized(Method::GET, &path)
+        .header("souk-consistency", token);
+    let (status, _, read) = send(read).await;
     assert_eq!((status, &read), (200, &order));
 
     let probe = probe();

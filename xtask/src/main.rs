@@ -11,7 +11,6 @@
 )]
 
 mod files;
-mod openapi;
 mod package;
 mod ports;
 mod postgres;
@@ -38,10 +37,6 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Write the API's description, `docs/openapi.json`, from the code
-    ///
-    /// Fails where a client of the committed description would break.
-    Openapi(openapi::OpenapiArguments),
     /// Build what is deployed: a zip for each function, and the edge worker's bundle
     Package {
         /// Where to put it, instead of .souk/artefacts
@@ -50,8 +45,12 @@ enum Task {
     },
     /// Run a command against a fresh Postgres that is thrown away afterwards
     ///
-    /// `SOUK_TEST_POSTGRES_URL` names the server (superuser, database `postgres`).
+    /// `SOUK_TEST_POSTGRES_URL` names the server (superuser, database `postgres`), and
+    /// `SOUK_TEST_REPLICA_URL` its replica.
     Postgres {
+        /// Start a streaming replica as well
+        #[arg(long)]
+        replica: bool,
         /// The command and its arguments; a shell when there is none
         #[arg(last = true)]
         command: Vec<String>,
@@ -88,15 +87,11 @@ async fn main() -> ExitCode {
 async fn run(task: Task) -> Result<ExitCode> {
     let repo = Repo::from_env()?;
     match task {
-        Task::Openapi(arguments) => {
-            openapi::run(&repo, &arguments).await?;
-            Ok(ExitCode::SUCCESS)
-        }
         Task::Package { out } => {
             package::run(&repo, out.as_deref()).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Task::Postgres { command } => postgres::run_with(&repo, &command).await,
+        Task::Postgres { replica, command } => postgres::run_with(&repo, &command, replica).await,
         Task::Stack { check } => {
             let state = repo.state();
             if check {

@@ -25,7 +25,7 @@ const DATA: &str = ".sqlx";
 
 /// Regenerates the data; with `check`, only compares them.
 pub(crate) async fn run(repo: &Repo, check: bool) -> Result<ExitCode> {
-    let server = Throwaway::start(repo).await?;
+    let server = Throwaway::start(repo, false).await?;
     let described = describe_queries(repo, &server).await;
     server.stop().await?;
     let described = described?;

@@ -2,10 +2,10 @@
 
 use crate::files;
 use crate::package::{Artefacts, artefacts};
-use crate::postgres::{Data, Throwaway, programs};
+use crate::postgres::{Data, REPLICA_VARIABLE, SERVER_VARIABLE, Throwaway, programs};
 use crate::process::{StopSignals, run_foreground};
 use crate::repo::Repo;
-use crate::stack::{Console, DEMO_HOST, Facts, Stack, show_logs};
+use crate::stack::{Console, Facts, Role, SHARDS, Servers, Stack, show_logs};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::Path;
@@ -42,9 +42,13 @@ pub(crate) async fn run(repo: &Repo, arguments: &TestArguments) -> Result<ExitCo
         bail!("a documentation test failed");
     }
     if arguments.no_stack {
-        let server = Throwaway::start(repo).await?;
-        let variables = vec![("SOUK_TEST_POSTGRES_URL", server.url.to_string())];
-        let ran = nextest(repo, arguments, &variables).await;
+        // One of our own: a replica needs it.
+        let repo = &Repo {
+            postgres_url: None,
+            ..repo.clone()
+        };
+        let server = Throwaway::start(repo, true).await?;
+        let ran = nextest(repo, arguments, &server.variables()).await;
         server.stop().await?;
         return ran;
     }
@@ -63,7 +67,7 @@ pub(crate) async fn run(repo: &Repo, arguments: &TestArguments) -> Result<ExitCo
     };
     // From here on a signal stops nextest, which knows how to stop its tests.
     let ran = match started {
-        Ok(facts) => nextest(repo, arguments, &stack_variables(&facts)).await,
+        Ok(facts) => test_on(repo, arguments, &facts).await,
         Err(error) => Err(error),
     };
     stack.stop().await?;
@@ -79,25 +83,41 @@ async fn start(stack: &Stack, artefacts: Artefacts, state: &Path) -> Result<Fact
         .context("the local cloud did not start")
 }
 
-fn stack_variables(facts: &Facts) -> Variables {
-    let secrets = &facts.secrets;
-    vec![
-        ("SOUK_TEST_POSTGRES_URL", facts.postgres_url.to_string()),
-        ("SOUK_TEST_DATABASE_URL", facts.databases.owner.to_string()),
-        (
-            "SOUK_TEST_APP_DATABASE_URL",
-            facts.databases.app.to_string(),
-        ),
+fn stack_variables(facts: &Facts) -> Result<Variables> {
+    let (secrets, databases) = (&facts.secrets, &facts.databases);
+    let [demo, second] = secrets.tenants();
+    let [(_, database_a), (_, database_b)] = SHARDS;
+    let own = |database, role| Ok::<_, anyhow::Error>(databases.primary(database, role)?.into());
+    let mut variables: Variables = vec![
+        (SERVER_VARIABLE, databases.server().to_string()),
+        // Shard a.
+        ("SOUK_TEST_DATABASE_URL", own(database_a, Role::Owner)?),
+        ("SOUK_TEST_APP_DATABASE_URL", own(database_a, Role::App)?),
         (
             "SOUK_TEST_RELAY_DATABASE_URL",
-            facts.databases.relay.to_string(),
+            own(database_a, Role::Relay)?,
+        ),
+        (
+            "SOUK_TEST_SHARD_B_DATABASE_URL",
+            own(database_b, Role::Owner)?,
+        ),
+        (
+            "SOUK_TEST_SHARDS",
+            databases.shards(Role::Owner, Servers::All)?,
+        ),
+        (
+            "SOUK_TEST_DIRECTORY_DATABASE_URL",
+            databases.directory(Role::Owner)?.into(),
         ),
         ("SOUK_TEST_AWS_ENDPOINT", facts.aws_endpoint.clone()),
         ("SOUK_TEST_ORIGIN_URL", facts.origin_url.clone()),
         ("SOUK_TEST_EDGE_URL", facts.edge_url.clone()),
-        ("SOUK_TEST_EDGE_HOST", DEMO_HOST.to_owned()),
-        ("SOUK_TEST_API_KEY", secrets.api_key.clone()),
-        ("SOUK_TEST_TENANT_ID", secrets.tenant_id.to_string()),
+        ("SOUK_TEST_EDGE_HOST", demo.host.to_owned()),
+        ("SOUK_TEST_API_KEY", demo.api_key.to_owned()),
+        ("SOUK_TEST_TENANT_ID", demo.id.to_string()),
+        ("SOUK_TEST_SECOND_EDGE_HOST", second.host.to_owned()),
+        ("SOUK_TEST_SECOND_API_KEY", second.api_key.to_owned()),
+        ("SOUK_TEST_SECOND_TENANT_ID", second.id.to_string()),
         (
             "SOUK_TEST_EDGE_SIGNING_KEY_ID",
             secrets.signing_key_id.clone(),
@@ -107,7 +127,15 @@ fn stack_variables(facts: &Facts) -> Variables {
             "SOUK_TEST_ARTEFACTS",
             facts.artefacts.dir.display().to_string(),
         ),
-    ]
+    ];
+    if let Some(replica) = databases.replica() {
+        variables.push((REPLICA_VARIABLE, replica.to_string()));
+    }
+    Ok(variables)
+}
+
+async fn test_on(repo: &Repo, arguments: &TestArguments, facts: &Facts) -> Result<ExitCode> {
+    nextest(repo, arguments, &stack_variables(facts)?).await
 }
 
 async fn nextest(

@@ -67,6 +67,19 @@ pub struct RelayReport {
     pub out_of_time: bool,
 }
 
+impl RelayReport {
+    /// What both did.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self {
+            published: self.published.saturating_add(other.published),
+            failed: self.failed.saturating_add(other.failed),
+            lanes_lost: self.lanes_lost.saturating_add(other.lanes_lost),
+            out_of_time: self.out_of_time || other.out_of_time,
+        }
+    }
+}
+
 /// Publishes what waits in lanes that are free, until nothing is left that can be sent or until
 /// `stop_at`; then gives the leases back.
 ///

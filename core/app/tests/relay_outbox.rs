@@ -11,7 +11,7 @@
 use futures::future::join_all;
 use souk_app::{
     Database, EventPublisher, Once, OrderCommand, OutgoingEvent, PublishError, RelayReport,
-    RelaySettings, cancel_order, place_order, relay_outbox,
+    RelaySettings, ShardName, cancel_order, place_order, relay_outbox, relay_shards,
 };
 use souk_domain::{IdempotencyKey, OrderId, RequestFingerprint};
 use souk_testkit::{MemoryQueue, TestDatabase, TestTenant, order_request, respond};
@@ -333,4 +333,30 @@ async fn an_event_committed_late_is_not_skipped() {
         "the earlier one follows"
     );
     assert_eq!(queue.first_deliveries().len(), 2);
+}
+
+/// What one shard has does not wait for another that cannot be reached.
+#[tokio::test]
+async fn every_shard_is_relayed_also_while_one_is_down() {
+    let (first, second) = (TestDatabase::create().await, TestDatabase::create().await);
+    let skus = [("TEA", 1_299, 1_000)];
+    let mut orders = write_events(&TestTenant::create(&first, &skus).await, 3).await;
+    orders.extend(write_events(&TestTenant::create(&second, &skus).await, 2).await);
+    let named = |db: Database, name: &str| db.of_shard(name.parse::<ShardName>().unwrap());
+    // Nothing listens there.
+    let down = Database::connect_lazily("postgres://nobody@127.0.0.1:1/none", 1).unwrap();
+    let shards = [
+        named(down, "a"),
+        named(first.relay(), "b"),
+        named(second.relay(), "c"),
+    ];
+    let queue = MemoryQueue::reliable();
+    let stop_at = Instant::now() + Duration::from_secs(60);
+    let report = relay_shards(&shards, &queue, &settings(), stop_at).await;
+    assert_eq!(report.failed.keys().collect::<Vec<_>>(), ["a"]);
+    assert_eq!(report.total.published, 10);
+    assert_in_order(&queue, orders.len());
+    for db in [first, second] {
+        assert_eq!(db.number(UNPUBLISHED).await, 0);
+    }
 }

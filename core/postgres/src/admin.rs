@@ -13,6 +13,8 @@ pub enum LoginRole {
     Relay,
     /// `souk_sweeper`
     Sweeper,
+    /// `souk_directory_reader`
+    DirectoryReader,
 }
 
 impl LoginRole {
@@ -21,6 +23,7 @@ impl LoginRole {
             Self::App => "souk_app",
             Self::Relay => "souk_relay",
             Self::Sweeper => "souk_sweeper",
+            Self::DirectoryReader => "souk_directory_reader",
         }
     }
 }

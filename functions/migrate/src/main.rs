@@ -1,104 +1,131 @@
 //! Lambda entry point of the migration step: run once by each deployment, before the other functions
 //! are switched over. Safe to run again.
 
+mod demo;
+
+use crate::demo::SeedDemo;
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::{Deserialize, Serialize};
-use souk_app::{Clock as _, Database, SkuSeed, admin, seed_tenant};
-use souk_domain::{Currency, Money, TenantId};
-use souk_runtime::adapters::{SystemClock, database};
-use souk_runtime::config::{APP_ROLE_PASSWORD, Lookup, RELAY_ROLE_PASSWORD};
+use souk_app::admin::LoginRole;
+use souk_app::tenants::{Directory, ShardName, TenantTools};
+use souk_app::{Database, admin};
+use souk_runtime::adapters::{SystemClock, SystemIds, all_primaries, directory_database};
+use souk_runtime::config::{
+    APP_ROLE_PASSWORD, DIRECTORY_READER_ROLE_PASSWORD, Lookup, RELAY_ROLE_PASSWORD, SHARDS,
+    SWEEPER_ROLE_PASSWORD,
+};
+
 use souk_runtime::telemetry;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Who the audit log says has acted.
+const OPERATOR: &str = "souk-migrate";
 
 /// What to do besides migrating.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MigrateRequest {
-    /// Enters a tenant with a small catalog, for a first look at the system.
-    seed_demo: Option<SeedDemo>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SeedDemo {
-    tenant_id: TenantId,
+    /// Tenants with a small catalog to enter, for a first look at the system.
+    #[serde(default)]
+    seed_demo: Vec<SeedDemo>,
 }
 
 /// What was done.
 #[derive(Debug, Serialize)]
 struct MigrateReport {
-    /// Migrations that the schema has now.
-    applied: usize,
-    /// Whether the demo tenant is there.
-    seeded: bool,
+    /// Migrations that each database has now, by the shard's name; the directory's under `directory`.
+    applied: BTreeMap<String, usize>,
+    /// Demo tenants that are there.
+    seeded: usize,
+}
+
+/// The databases, by the owner of their schemas.
+struct Databases {
+    shards: BTreeMap<ShardName, Database>,
+    directory: Option<Database>,
 }
 
 /// Passwords of the roles that functions log in with, where IAM does not authenticate them.
 struct RolePasswords {
-    app: Option<String>,
-    relay: Option<String>,
+    of_shards: Vec<(LoginRole, String)>,
+    directory_reader: Option<String>,
+}
+
+impl RolePasswords {
+    fn from(lookup: &Lookup<'_>) -> Self {
+        let of_shards = [
+            (LoginRole::App, APP_ROLE_PASSWORD),
+            (LoginRole::Relay, RELAY_ROLE_PASSWORD),
+            (LoginRole::Sweeper, SWEEPER_ROLE_PASSWORD),
+        ];
+        Self {
+            of_shards: of_shards
+                .into_iter()
+                .filter_map(|(role, variable)| Some((role, lookup.optional(variable)?)))
+                .collect(),
+            directory_reader: lookup.optional(DIRECTORY_READER_ROLE_PASSWORD),
+        }
+    }
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let lookup = Lookup::environment();
     telemetry::init(&lookup)?;
-    let db = database(&lookup)?;
-    let passwords = RolePasswords {
-        app: lookup.optional(APP_ROLE_PASSWORD),
-        relay: lookup.optional(RELAY_ROLE_PASSWORD),
+    let databases = Databases {
+        shards: all_primaries(&lookup, SHARDS)?,
+        directory: directory_database(&lookup)?,
     };
+    let passwords = RolePasswords::from(&lookup);
     run(service_fn(|event: LambdaEvent<MigrateRequest>| {
-        migrate(&db, &passwords, event.payload)
+        migrate(&databases, &passwords, event.payload)
     }))
     .await
 }
 
+/// One database after the other: shards of one server share their roles, which cannot be altered by
+/// two at a time.
 async fn migrate(
-    db: &Database,
+    databases: &Databases,
     passwords: &RolePasswords,
     request: MigrateRequest,
 ) -> Result<MigrateReport, Error> {
-    let applied = db.migrate().await?;
-    if let Some(password) = &passwords.app {
-        admin::set_password(db, admin::LoginRole::App, password).await?;
-    }
-    if let Some(password) = &passwords.relay {
-        admin::set_password(db, admin::LoginRole::Relay, password).await?;
-    }
-    let seeded = match request.seed_demo {
-        Some(demo) => {
-            seed_tenant(
-                db,
-                demo.tenant_id,
-                "Demo",
-                &demo_catalog()?,
-                SystemClock.now(),
-            )
-            .await?;
-            true
+    let mut applied = BTreeMap::new();
+    for (name, db) in &databases.shards {
+        applied.insert(name.to_string(), db.migrate().await?);
+        for (role, password) in &passwords.of_shards {
+            admin::set_password(db, *role, password).await?;
         }
-        None => false,
-    };
-    tracing::info!(migrations = applied, seeded, "schema is up to date");
+    }
+    if let Some(db) = &databases.directory {
+        let migrations = Directory::on(db.clone()).migrate().await?;
+        applied.insert("directory".to_owned(), migrations);
+        if let Some(password) = &passwords.directory_reader {
+            admin::set_password(db, LoginRole::DirectoryReader, password).await?;
+        }
+    }
+    let seeded = request.seed_demo.len();
+    if seeded > 0 {
+        let tools = tenant_tools(databases)?;
+        for tenant in request.seed_demo {
+            demo::seed(&tools, tenant).await?;
+        }
+    }
+    tracing::info!(migrations = ?applied, seeded, "schemas are up to date");
     Ok(MigrateReport { applied, seeded })
 }
 
-fn demo_catalog() -> Result<Vec<SkuSeed>, Error> {
-    let euro: Currency = "EUR".parse()?;
-    [
-        ("TEA-GREEN-100G", "Green tea, 100 g", 1_299),
-        ("TEA-OOLONG-100G", "Oolong tea, 100 g", 1_999),
-        ("TEAPOT-CLAY", "Clay teapot", 5_900),
-    ]
-    .into_iter()
-    .map(|(sku, title, cents)| {
-        let unit_price = Money::new(cents, euro);
-        Ok(SkuSeed {
-            sku: sku.parse()?,
-            title: title.to_owned(),
-            unit_price,
-            units: 1_000_000,
-        })
+fn tenant_tools(databases: &Databases) -> Result<TenantTools, Error> {
+    let directory = databases
+        .directory
+        .clone()
+        .ok_or("a demo tenant needs a directory")?;
+    Ok(TenantTools {
+        directory: Directory::on(directory),
+        shards: databases.shards.clone(),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+        operator: OPERATOR.to_owned(),
     })
-    .collect()
 }

@@ -3,7 +3,6 @@
 mod description;
 mod handlers;
 mod idempotency_keys;
-pub mod openapi;
 mod representation;
 
 use axum::Router;

@@ -3,11 +3,11 @@
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
-use souk_app::{Database, RelaySettings, relay_outbox};
+use souk_app::{Database, RelaySettings, relay_shards};
 use souk_outbox_relay::SqsPublisher;
-use souk_runtime::adapters::{AwsBounds, aws_config, database};
-use souk_runtime::batch::deadline;
-use souk_runtime::config::{Lookup, READ_MODELS_QUEUE_URL};
+use souk_runtime::adapters::{AwsBounds, all_primaries, aws_config};
+use souk_runtime::batch::{deadline, with_causes};
+use souk_runtime::config::{Lookup, READ_MODELS_QUEUE_URL, SHARDS};
 use souk_runtime::telemetry;
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ const STOP_RESERVE: Duration = Duration::from_secs(12);
 async fn main() -> Result<(), Error> {
     let lookup = Lookup::environment();
     telemetry::init(&lookup)?;
-    let db = database(&lookup)?;
+    let shards: Vec<_> = all_primaries(&lookup, SHARDS)?.into_values().collect();
     let queue_url = lookup.required(READ_MODELS_QUEUE_URL)?;
     let sqs = aws_sdk_sqs::Client::new(&aws_config(SQS_BOUNDS).await);
     let publisher = SqsPublisher::new(sqs, queue_url);
@@ -34,32 +34,43 @@ async fn main() -> Result<(), Error> {
         ..RelaySettings::default()
     };
     run(service_fn(|event: LambdaEvent<Value>| {
-        handle(&db, &publisher, &settings, event)
+        handle(&shards, &publisher, &settings, event)
     }))
     .await
 }
 
 async fn handle(
-    db: &Database,
+    shards: &[Database],
     publisher: &SqsPublisher,
     settings: &RelaySettings,
     event: LambdaEvent<Value>,
 ) -> Result<Value, Error> {
     let deadline = deadline(&event.context);
     let stop_at = deadline.checked_sub(STOP_RESERVE).unwrap_or(deadline);
-    let report = relay_outbox(db, publisher, settings, stop_at).await?;
+    let report = relay_shards(shards, publisher, settings, stop_at).await;
+    let total = report.total;
     tracing::info!(
-        events.published = report.published,
-        events.failed = report.failed,
-        lanes.lost = report.lanes_lost,
-        out_of_time = report.out_of_time,
-        "outbox relayed"
+        events.published = total.published,
+        events.failed = total.failed,
+        lanes.lost = total.lanes_lost,
+        out_of_time = total.out_of_time,
+        shards.failed = report.failed.len(),
+        "outboxes relayed"
     );
+    for (shard, error) in &report.failed {
+        let cause = with_causes(error);
+        tracing::error!(shard.name = %shard, cause, "an outbox could not be relayed");
+    }
+    if !report.failed.is_empty() {
+        // The others are done. The doorbell rings again, for those that are not.
+        let names: Vec<_> = report.failed.keys().map(String::as_str).collect();
+        return Err(format!("outboxes not relayed: {}", names.join(", ")).into());
+    }
     // An empty list of failures tells the doorbell queue that every ring is dealt with. What could
     // not be published stays in the outbox, for the next ring or sweep.
     Ok(json!({
         "batchItemFailures": [],
-        "published": report.published,
-        "failed": report.failed,
+        "published": total.published,
+        "failed": total.failed,
     }))
 }

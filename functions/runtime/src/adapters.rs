@@ -1,7 +1,9 @@
 //! Time and identity from the machine, databases and AWS clients from the configuration.
 
 use crate::config::{ConfigError, Lookup};
-pub use crate::databases::{database, directory, primaries, shards};
+pub use crate::databases::{
+    all_primaries, database, directory, directory_database, primaries, shards,
+};
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};

@@ -33,6 +33,10 @@ pub const READ_MODELS_QUEUE_URL: &str = "SOUK_READ_MODELS_QUEUE_URL";
 pub const APP_ROLE_PASSWORD: &str = "SOUK_APP_ROLE_PASSWORD";
 /// Password to give to the role `souk_relay`.
 pub const RELAY_ROLE_PASSWORD: &str = "SOUK_RELAY_ROLE_PASSWORD";
+/// Password to give to the role `souk_sweeper`.
+pub const SWEEPER_ROLE_PASSWORD: &str = "SOUK_SWEEPER_ROLE_PASSWORD";
+/// Password to give to the role `souk_directory_reader`.
+pub const DIRECTORY_READER_ROLE_PASSWORD: &str = "SOUK_DIRECTORY_READER_ROLE_PASSWORD";
 
 /// Connections of a function that handles one request at a time: one to work with, one to spare
 /// while a cut one is being replaced.

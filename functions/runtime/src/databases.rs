@@ -65,11 +65,30 @@ pub fn primaries(
         .collect()
 }
 
+/// The same, or the one database where no shards are named.
+pub fn all_primaries(
+    lookup: &Lookup<'_>,
+    variable: &'static str,
+) -> Result<BTreeMap<ShardName, Database>, ConfigError> {
+    if lookup.optional(variable).is_some() {
+        return primaries(lookup, variable);
+    }
+    Ok(BTreeMap::from([(ShardName::only(), database(lookup)?)]))
+}
+
 /// The directory of the configuration.
 pub fn directory(lookup: &Lookup<'_>) -> Result<Directory, ConfigError> {
     let url = lookup.required(DIRECTORY_DATABASE_URL)?;
     Directory::connect_lazily(&url, DIRECTORY_CONNECTIONS_MAX)
         .map_err(|_| not_a_url(DIRECTORY_DATABASE_URL))
+}
+
+/// The same as a database, for its owner; none where all tenants are in one database.
+pub fn directory_database(lookup: &Lookup<'_>) -> Result<Option<Database>, ConfigError> {
+    lookup
+        .optional(DIRECTORY_DATABASE_URL)
+        .map(|url| connect(lookup, DIRECTORY_DATABASE_URL, &url))
+        .transpose()
 }
 
 fn shard_urls(

@@ -12,11 +12,13 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// Packages under `functions/` that become a Lambda function of the same name.
-pub(crate) const FUNCTIONS: [&str; 4] = [
+pub(crate) const FUNCTIONS: [&str; 6] = [
+    "souk-catalog",
     "souk-migrate",
     "souk-orders",
     "souk-outbox-relay",
     "souk-read-models",
+    "souk-sweeper",
 ];
 const MANIFEST: &str = "manifest.json";
 

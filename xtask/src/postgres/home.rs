@@ -67,6 +67,14 @@ impl Home {
         })
     }
 
+    /// The place of a replica of this server: the same program, with data beside the server's.
+    pub(crate) fn of_replica(self) -> Self {
+        Self {
+            data: replica_data(&self.data),
+            ..self
+        }
+    }
+
     /// One of the package's programs, as the server's user, with a bare environment.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.bin.join(program));
@@ -106,12 +114,14 @@ impl Home {
     }
 }
 
-/// Removes the data of the server of `state`, wherever they lie. It must not run.
+/// Removes the data of the servers of `state`, wherever they lie. None must run.
 pub(crate) fn remove_data(state: &Path) -> Result<()> {
     if geteuid().is_root() {
         files::remove_dir(&roots_place(Path::new(ROOTS_HOME), state))?;
     }
-    files::remove_dir(&state.join("postgres"))
+    let data = state.join("postgres");
+    files::remove_dir(&replica_data(&data))?;
+    files::remove_dir(&data)
 }
 
 /// Removes `state` with the data of its server, which must not run.
@@ -133,10 +143,16 @@ pub(crate) async fn sweep_throwaways(repo: &Repo, all: &Path) -> Result<()> {
             continue;
         }
         let home = Home::prepare(repo, &state).await?;
+        end_server(&replica_data(&home.data)).await?;
         home.end_orphan().await?;
         remove(&state)?;
     }
     Ok(())
+}
+
+/// Where the replica of the server on `data` has its own.
+fn replica_data(data: &Path) -> PathBuf {
+    data.with_extension("replica")
 }
 
 fn server_user() -> Result<User> {
@@ -235,7 +251,9 @@ async fn remove_ownerless(home: &Path) -> Result<()> {
             continue;
         };
         if !Path::new(&owner).exists() {
-            end_server(&place.join("server/data")).await?;
+            let data = place.join("server/data");
+            end_server(&replica_data(&data)).await?;
+            end_server(&data).await?;
             files::remove_dir(&place)?;
         }
     }

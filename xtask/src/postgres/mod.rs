@@ -2,8 +2,10 @@
 //! `SOUK_POSTGRES_URL` names.
 
 mod home;
+mod replica;
 
 pub(crate) use home::remove_data;
+pub(crate) use replica::start_replica;
 
 use crate::files;
 use crate::ports::kept_port;
@@ -23,6 +25,9 @@ use url::Url;
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// Every function instance, test and developer's shell has its own; the default of 100 is soon used.
 const CONNECTIONS_MAX: u32 = 300;
+/// What tests and commands find the server by, and its replica.
+pub(crate) const SERVER_VARIABLE: &str = "SOUK_TEST_POSTGRES_URL";
+pub(crate) const REPLICA_VARIABLE: &str = "SOUK_TEST_REPLICA_URL";
 /// The user that initdb makes.
 const SUPERUSER: &str = "postgres";
 
@@ -62,13 +67,12 @@ pub(crate) async fn start(
     }
 
     let port = kept_port(state, "postgres")?;
-    let mut command = home.command("postgres");
-    command.arg("-D").arg(&home.data);
+    let mut command = serve(&home, port);
+    // Its replica reads the log from here, however late it is.
     for setting in [
-        "listen_addresses=127.0.0.1".to_owned(),
-        "unix_socket_directories=".to_owned(),
-        format!("port={port}"),
-        format!("max_connections={CONNECTIONS_MAX}"),
+        "wal_level=replica",
+        "max_wal_senders=4",
+        "wal_keep_size=512MB",
     ] {
         command.arg("-c").arg(setting);
     }
@@ -85,6 +89,22 @@ pub(crate) async fn start(
         bail!("{url} takes no port");
     }
     Ok((url, lines))
+}
+
+/// The command that runs a server on the data of `home`.
+fn serve(home: &Home, port: u16) -> Command {
+    let mut command = home.command("postgres");
+    command.arg("-D").arg(&home.data);
+    for setting in [
+        "listen_addresses=127.0.0.1".to_owned(),
+        "unix_socket_directories=".to_owned(),
+        format!("port={port}"),
+        // A replica needs as many as its primary has.
+        format!("max_connections={CONNECTIONS_MAX}"),
+    ] {
+        command.arg("-c").arg(setting);
+    }
+    command
 }
 
 async fn init_data(home: &Home, password: &str) -> Result<()> {
@@ -151,6 +171,17 @@ fn quoted(file: &Path) -> Result<String> {
 }
 
 fn psql(repo: &Repo, url: &Url) -> Result<Command> {
+    let mut command = Command::new(psql_program(repo)?);
+    command
+        .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"])
+        .args(["--set", "ON_ERROR_STOP=1", "--file", "-"])
+        .env("PGOPTIONS", "-c client_min_messages=warning");
+    connect_to(&mut command, url)?;
+    Ok(command)
+}
+
+/// Tells one of Postgres's programs where to connect to; the password stays out of its command line.
+fn connect_to(command: &mut Command, url: &Url) -> Result<()> {
     let mut url = url.clone();
     let password = url.password().map(|encoded| {
         percent_encoding::percent_decode_str(encoded)
@@ -160,16 +191,11 @@ fn psql(repo: &Repo, url: &Url) -> Result<Command> {
     if url.set_password(None).is_err() {
         bail!("{url} is no connection URL");
     }
-    let mut command = Command::new(psql_program(repo)?);
-    command
-        .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align"])
-        .args(["--set", "ON_ERROR_STOP=1", "--file", "-"])
-        .args(["--dbname", url.as_str()])
-        .env("PGOPTIONS", "-c client_min_messages=warning");
+    command.args(["--dbname", url.as_str()]);
     if let Some(password) = password {
         command.env("PGPASSWORD", password);
     }
-    Ok(command)
+    Ok(())
 }
 
 /// The package's `psql`.
@@ -190,11 +216,13 @@ pub(crate) struct Throwaway {
     state: PathBuf,
     /// Database `postgres` as the superuser.
     pub(crate) url: Url,
+    /// The same on the server's replica, if it has one.
+    replica_url: Option<Url>,
 }
 
 impl Throwaway {
-    /// Starts it.
-    pub(crate) async fn start(repo: &Repo) -> Result<Self> {
+    /// Starts it, with a replica if that is wanted: what measures has none beside it.
+    pub(crate) async fn start(repo: &Repo, replica: bool) -> Result<Self> {
         let all = repo.state().join("throwaway");
         home::sweep_throwaways(repo, &all).await?;
         let name = format!("{}-{:08x}", std::process::id(), fastrand::u32(..));
@@ -202,7 +230,27 @@ impl Throwaway {
         files::private_dir(&state)?;
         let parts = Parts::of(&state);
         let (url, _log) = start(repo, &state, &parts, Data::ThrownAway).await?;
-        Ok(Self { parts, state, url })
+        let replica_url = if replica {
+            let (url, _log) = start_replica(repo, &state, &parts, &url).await?;
+            Some(url)
+        } else {
+            None
+        };
+        Ok(Self {
+            parts,
+            state,
+            url,
+            replica_url,
+        })
+    }
+
+    /// What a command finds it by.
+    pub(crate) fn variables(&self) -> Vec<(&'static str, String)> {
+        let mut variables = vec![(SERVER_VARIABLE, self.url.to_string())];
+        if let Some(url) = &self.replica_url {
+            variables.push((REPLICA_VARIABLE, url.to_string()));
+        }
+        variables
     }
 
     /// Stops it and removes its data.
@@ -212,19 +260,28 @@ impl Throwaway {
     }
 }
 
-/// `cargo xtask postgres -- COMMAND`
-pub(crate) async fn run_with(repo: &Repo, command: &[String]) -> Result<ExitCode> {
+/// `cargo xtask postgres [--replica] -- COMMAND`
+pub(crate) async fn run_with(repo: &Repo, command: &[String], replica: bool) -> Result<ExitCode> {
     if let Some(url) = &repo.postgres_url {
-        return run_command(repo, command, url).await;
+        if replica {
+            bail!("a server that SOUK_POSTGRES_URL or DATABASE_URL names gets no replica");
+        }
+        return run_command(repo, command, &[(SERVER_VARIABLE, url.clone())]).await;
     }
-    let server = Throwaway::start(repo).await?;
-    let ran = run_command(repo, command, server.url.as_str()).await;
+    let server = Throwaway::start(repo, replica).await?;
+    let ran = run_command(repo, command, &server.variables()).await;
     server.stop().await?;
     ran
 }
 
-async fn run_command(repo: &Repo, command: &[String], url: &str) -> Result<ExitCode> {
-    println!("SOUK_TEST_POSTGRES_URL={url}");
+async fn run_command(
+    repo: &Repo,
+    command: &[String],
+    variables: &[(&'static str, String)],
+) -> Result<ExitCode> {
+    for (name, value) in variables {
+        println!("{name}={value}");
+    }
     let (program, arguments) = match command {
         [] => ("bash", [].as_slice()),
         [program, arguments @ ..] => (program.as_str(), arguments),
@@ -232,7 +289,7 @@ async fn run_command(repo: &Repo, command: &[String], url: &str) -> Result<ExitC
     let mut command = Command::new(OsStr::new(program));
     command
         .args(arguments)
-        .env("SOUK_TEST_POSTGRES_URL", url)
+        .envs(variables.iter().cloned())
         .env("SOUK_TEST_POSTGRES_BIN", programs(repo)?);
     let status = run_foreground(&mut command).await?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());

@@ -1,18 +1,22 @@
 //! One order through the whole stack, and how to repeat it by hand.
 
 use super::Facts;
-use super::edge::DEMO_HOST;
+use super::secrets::DEMO_HOST;
+use super::{Role, SHARDS};
 use crate::postgres::{psql_program, run_sql};
 use crate::repo::Repo;
 use anyhow::{Context, Result, anyhow, bail};
 use core::time::Duration;
+use reqwest::header::HeaderValue;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use souk_domain::OrderId;
 use tokio::time::{Instant, sleep, timeout};
+use url::Url;
 
 /// Longer than the sweep's period: the order arrives even if its doorbell was lost.
 const READ_MODEL_TIMEOUT: Duration = Duration::from_secs(90);
+const CONSISTENCY: &str = "souk-consistency";
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What happened to the demo order.
@@ -41,7 +45,7 @@ pub(crate) async fn run(repo: &Repo, facts: &Facts) -> Result<Demo> {
         .post(format!("{}/v1/orders", facts.edge_url))
         .header("idempotency-key", key)
         .json(&request);
-    let placed = answer(place, facts, StatusCode::CREATED)
+    let (placed, token) = answer(place, facts, StatusCode::CREATED)
         .await
         .context("the order was not placed")?;
     let placed_after = began.elapsed();
@@ -51,8 +55,12 @@ pub(crate) async fn run(repo: &Repo, facts: &Facts) -> Result<Demo> {
         .with_context(|| format!("the order has no id: {placed}"))?
         .parse()?;
 
-    let read = client.get(format!("{}/v1/orders/{order_id}", facts.edge_url));
-    let found = answer(read, facts, StatusCode::OK)
+    // With what the answer said of its place in the log: a replica may be a moment behind.
+    let token = token.context("the answer has no consistency token")?;
+    let read = client
+        .get(format!("{}/v1/orders/{order_id}", facts.edge_url))
+        .header(CONSISTENCY, token);
+    let (found, _) = answer(read, facts, StatusCode::OK)
         .await
         .context("the order cannot be read back")?;
     if found.get("id") != placed.get("id") {
@@ -67,18 +75,25 @@ pub(crate) async fn run(repo: &Repo, facts: &Facts) -> Result<Demo> {
     })
 }
 
-async fn answer(request: RequestBuilder, facts: &Facts, wanted: StatusCode) -> Result<Value> {
+/// The body, and the consistency token.
+async fn answer(
+    request: RequestBuilder,
+    facts: &Facts,
+    wanted: StatusCode,
+) -> Result<(Value, Option<HeaderValue>)> {
     let response: Response = request
         .header("host", DEMO_HOST)
         .bearer_auth(&facts.secrets.api_key)
         .send()
         .await?;
     let status = response.status();
+    let token = response.headers().get(CONSISTENCY).cloned();
     let body = response.text().await?;
     if status != wanted {
         bail!("the edge answered {status}: {body}");
     }
-    serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))
+    let body = serde_json::from_str(&body).with_context(|| format!("not JSON: {body}"))?;
+    Ok((body, token))
 }
 
 async fn wait_for_summary(repo: &Repo, facts: &Facts, order: OrderId) -> Result<()> {
@@ -89,12 +104,9 @@ async fn wait_for_summary(repo: &Repo, facts: &Facts, order: OrderId) -> Result<
         ("tenant_id", tenant_id.as_str()),
         ("order_id", order_id.as_str()),
     ];
+    let database = demo_database(facts)?;
     let appeared = async {
-        while run_sql(repo, &facts.databases.app, &file, &variables)
-            .await?
-            .trim()
-            != "t"
-        {
+        while run_sql(repo, &database, &file, &variables).await?.trim() != "t" {
             sleep(Duration::from_millis(100)).await;
         }
         Ok(())
@@ -107,6 +119,12 @@ async fn wait_for_summary(repo: &Repo, facts: &Facts, order: OrderId) -> Result<
                 "{order} is not in the read model after {limit_s} s"
             ))
         })
+}
+
+/// The shard of the demo tenant, as the functions see it.
+fn demo_database(facts: &Facts) -> Result<Url> {
+    let [(_, database), _] = SHARDS;
+    facts.databases.primary(database, Role::App)
 }
 
 impl Demo {
@@ -141,7 +159,7 @@ impl Demo {
              {psql} '{url}' -c \"SET souk.tenant_id='{tenant}'\" -c 'TABLE souk.order_summaries'",
             id = self.order_id,
             psql = psql_program(repo)?.display(),
-            url = facts.databases.app,
+            url = demo_database(facts)?,
             tenant = facts.secrets.tenant_id.as_uuid(),
         ))
     }

@@ -1,6 +1,6 @@
 //! The edge worker under `wrangler dev`: the real workerd, with KV in files.
 
-use super::secrets::Secrets;
+use super::secrets::{DEMO_SCOPES, DemoTenant, Secrets};
 use crate::files;
 use crate::package::Artefacts;
 use crate::ports::kept_port;
@@ -9,16 +9,14 @@ use crate::repo::Repo;
 use crate::tools::EdgeTools;
 use anyhow::{Context, Result};
 use core::time::Duration;
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
-/// The host name under which the edge knows the demo tenant.
-pub(crate) const DEMO_HOST: &str = "demo.localhost";
-/// What the functions and the route record call this place.
-const REGION: &str = "local";
+/// What the functions and the route records call this place.
+pub(crate) const REGION: &str = "local";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// The line of `edge/wrangler.toml` that names the bundle.
 const MAIN: &str = "main = \"build/index.js\"";
@@ -59,39 +57,35 @@ impl Edge {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Writes the demo tenant's route record to KV, unless it is there already: that takes wrangler
+    /// Writes the demo tenants' route records to KV, unless they are there already: that takes wrangler
     /// some seconds. The worker must not run, since it remembers that a record is missing.
-    pub(crate) async fn publish_route(&self, secrets: &Secrets) -> Result<()> {
-        let record = json!({
-            "version": 1,
-            "tenant_id": secrets.tenant_id,
-            "status": "active",
-            "region": REGION,
-            "keys": [{
-                "id": secrets.api_key_id,
-                "sha256": hex::encode(Sha256::digest(&secrets.api_key)),
-                "scopes": ["orders:read", "orders:write"],
-                "expires_at": null,
-            }],
-        });
-        let text = record.to_string();
-        let published = self.home.join("route.json");
+    pub(crate) async fn publish_routes(&self, secrets: &Secrets) -> Result<()> {
+        let records: Vec<Value> = secrets
+            .tenants()
+            .iter()
+            .map(|tenant| {
+                json!({
+                    "key": format!("host:{}", tenant.host),
+                    "value": route_record(tenant).to_string(),
+                })
+            })
+            .collect();
+        let text = Value::Array(records).to_string();
+        let published = self.home.join("routes.json");
         if self.kv().is_dir() && files::read_if_there(&published)?.as_ref() == Some(&text) {
             return Ok(());
         }
-        let draft = self.home.join("route-draft.json");
+        let draft = self.home.join("routes-draft.json");
         files::write_private(&draft, &text)?;
         let mut command = self.wrangler()?;
         command
-            .args(["kv", "key", "put", "--local", "--binding", "ROUTES"])
-            .arg(format!("host:{DEMO_HOST}"))
-            .arg("--path")
+            .args(["kv", "bulk", "put"])
             .arg(&draft)
-            .arg("--persist-to")
+            .args(["--local", "--binding", "ROUTES", "--persist-to"])
             .arg(self.kv());
         output_of(&mut command)
             .await
-            .context("cannot write the route record to KV")?;
+            .context("cannot write the route records to KV")?;
         fs::rename(&draft, &published)?;
         Ok(())
     }
@@ -165,4 +159,19 @@ impl Edge {
         files::private_dir(&temp)?;
         Ok(temp)
     }
+}
+
+fn route_record(tenant: &DemoTenant<'_>) -> Value {
+    json!({
+        "version": 1,
+        "tenant_id": tenant.id,
+        "status": "active",
+        "region": REGION,
+        "keys": [{
+            "id": tenant.api_key_id,
+            "sha256": hex::encode(Sha256::digest(tenant.api_key)),
+            "scopes": DEMO_SCOPES,
+            "expires_at": null,
+        }],
+    })
 }

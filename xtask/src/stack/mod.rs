@@ -2,6 +2,7 @@
 
 mod cloud;
 mod console;
+mod databases;
 mod demo;
 mod edge;
 mod ministack;
@@ -10,12 +11,12 @@ mod secrets;
 mod serve;
 
 pub(crate) use console::Console;
-pub(crate) use edge::DEMO_HOST;
+pub(crate) use databases::{Databases, Role, SHARDS, Servers};
 pub(crate) use serve::{check, serve, show_logs};
 
 use crate::files;
 use crate::package::Artefacts;
-use crate::postgres::{self, Data, run_sql, set_login};
+use crate::postgres::{self, Data, run_sql};
 use crate::process::Parts;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
@@ -27,12 +28,6 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use tokio::time::Instant;
 use url::Url;
-
-/// The database of the stack, and the role that owns it.
-const DATABASE: &str = "souk";
-const OWNER_ROLE: &str = "souk_owner";
-const APP_ROLE: &str = "souk_app";
-const RELAY_ROLE: &str = "souk_relay";
 
 /// In the state directory: locked while a stack runs on it.
 const LOCK: &str = "lock";
@@ -52,9 +47,7 @@ pub(crate) struct Stack {
 /// Where the parts of a running stack are, and what opens them.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
-    /// The server, as the role that may do everything.
-    pub(crate) postgres_url: Url,
-    /// The stack's database, as each of its roles.
+    /// The shards and the directory, as each of their roles.
     pub(crate) databases: Databases,
     /// MiniStack.
     pub(crate) aws_endpoint: String,
@@ -64,30 +57,6 @@ pub(crate) struct Facts {
     pub(crate) edge_url: String,
     pub(crate) secrets: Secrets,
     pub(crate) artefacts: Artefacts,
-}
-
-/// The stack's database, by role.
-#[derive(Debug, Clone)]
-pub(crate) struct Databases {
-    pub(crate) owner: Url,
-    pub(crate) app: Url,
-    pub(crate) relay: Url,
-}
-
-impl Databases {
-    fn on(server: &Url, secrets: &Secrets) -> Result<Self> {
-        let login = |role, password: &str| {
-            let mut url = server.clone();
-            url.set_path(DATABASE);
-            set_login(&mut url, role, password)?;
-            Ok::<_, anyhow::Error>(url)
-        };
-        Ok(Self {
-            owner: login(OWNER_ROLE, &secrets.owner_password)?,
-            app: login(APP_ROLE, &secrets.app_password)?,
-            relay: login(RELAY_ROLE, &secrets.relay_password)?,
-        })
-    }
 }
 
 impl Stack {
@@ -124,14 +93,12 @@ impl Stack {
         let secrets = Secrets::kept(&self.state)?;
         let (databases, (cloud, origin_url)) =
             tokio::try_join!(self.start_postgres(&secrets), self.start_ministack(),)?;
-        let (postgres_url, databases) = databases;
         let (edge_url, ()) = tokio::try_join!(
             self.start_edge(&artefacts, &secrets, &origin_url),
             self.deploy(&cloud, &artefacts, &databases, &secrets),
         )?;
         self.console.follow_functions(&cloud, &self.state);
         Ok(Facts {
-            postgres_url,
             databases,
             aws_endpoint: cloud.endpoint.clone(),
             origin_url,
@@ -148,22 +115,30 @@ impl Stack {
         self.parts.stop().await
     }
 
-    async fn start_postgres(&self, secrets: &Secrets) -> Result<(Url, Databases)> {
+    async fn start_postgres(&self, secrets: &Secrets) -> Result<Databases> {
         let began = Instant::now();
-        let server = if let Some(url) = &self.repo.postgres_url {
-            Url::parse(url).context("SOUK_POSTGRES_URL or DATABASE_URL")?
+        let (server, replica) = if let Some(url) = &self.repo.postgres_url {
+            // Whose files are not ours has no replica of ours.
+            let server = Url::parse(url).context("SOUK_POSTGRES_URL or DATABASE_URL")?;
+            (server, None)
         } else {
-            let (url, lines) =
-                postgres::start(&self.repo, &self.state, &self.parts, self.data).await?;
-            self.console.follow("postgres", lines, &self.state);
-            url
+            let (server, replica) = self.start_own_postgres().await?;
+            (server, Some(replica))
         };
-        let file = self.repo.sql("create_owner.sql");
+        let file = self.repo.sql("create_databases.sql");
         let variables = [("password", secrets.owner_password.as_str())];
         run_sql(&self.repo, &server, &file, &variables).await?;
         self.say("Postgres", began);
-        let databases = Databases::on(&server, secrets)?;
-        Ok((server, databases))
+        Ok(Databases::new(server, replica, secrets))
+    }
+
+    async fn start_own_postgres(&self) -> Result<(Url, Url)> {
+        let (repo, state, parts) = (&self.repo, &self.state, &self.parts);
+        let (server, lines) = postgres::start(repo, state, parts, self.data).await?;
+        self.console.follow("postgres", lines, state);
+        let (replica, lines) = postgres::start_replica(repo, state, parts, &server).await?;
+        self.console.follow("replica", lines, state);
+        Ok((server, replica))
     }
 
     async fn start_ministack(&self) -> Result<(Cloud, String)> {
@@ -184,7 +159,7 @@ impl Stack {
     ) -> Result<String> {
         let began = Instant::now();
         let edge = edge::Edge::new(&self.repo, &self.state, artefacts)?;
-        edge.publish_route(secrets).await?;
+        edge.publish_routes(secrets).await?;
         let command = edge.command(secrets, origin_url)?;
         // SIGINT is what Ctrl-C sends: wrangler then ends its workerd.
         let lines = self.parts.start("edge", command, Signal::SIGINT)?;

@@ -1,9 +1,10 @@
 //! Deploys into MiniStack through the AWS API, as Terraform does into an account: queues, functions,
 //! HTTP API, event source mappings, schedule.
 
-use super::Databases;
 use super::cloud::{Cloud, arn};
-use super::secrets::Secrets;
+use super::databases::{Databases, Role, Servers};
+use super::edge::REGION;
+use super::secrets::{DEMO_SCOPES, DemoTenant, Secrets};
 use crate::package::Artefacts;
 use anyhow::{Context, Result, anyhow, bail};
 use aws_sdk_apigatewayv2::types::{IntegrationType, ProtocolType};
@@ -15,10 +16,10 @@ use aws_sdk_scheduler::types::{FlexibleTimeWindow, FlexibleTimeWindowMode, Targe
 use aws_sdk_sqs::types::QueueAttributeName;
 use core::time::Duration;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs;
 use tokio::time::{sleep, timeout};
-use url::Url;
 
 const DOORBELL_QUEUE: &str = "souk-doorbell";
 const DOORBELL_DLQ: &str = "souk-doorbell-dlq";
@@ -28,17 +29,37 @@ const READ_MODELS_DLQ: &str = "souk-read-models-dlq.fifo";
 const FIFO_SUFFIX: &str = ".fifo";
 const RECEIVES_MAX: u32 = 5;
 
+const CATALOG: &str = "souk-catalog";
 const ORDERS: &str = "souk-orders";
 const OUTBOX_RELAY: &str = "souk-outbox-relay";
 const READ_MODELS: &str = "souk-read-models";
 const MIGRATE: &str = "souk-migrate";
+const SWEEPER: &str = "souk-sweeper";
+/// What the catalog function answers, as route keys of an HTTP API; the orders function has the rest.
+const CATALOG_ROUTES: [&str; 8] = [
+    "ANY /v1/catalog-imports",
+    "ANY /v1/catalog-imports/{proxy+}",
+    "ANY /v1/pricing-rules",
+    "ANY /v1/pricing-rules/{proxy+}",
+    "ANY /v1/products",
+    "ANY /v1/products/{proxy+}",
+    "ANY /v1/skus",
+    "ANY /v1/skus/{proxy+}",
+];
+const CATALOG_TIMEOUT_S: i32 = 10;
 const ORDERS_TIMEOUT_S: i32 = 10;
+const SWEEPER_TIMEOUT_S: i32 = 30;
 const OUTBOX_RELAY_TIMEOUT_S: i32 = 30;
 const READ_MODELS_TIMEOUT_S: i32 = 30;
 const MIGRATE_TIMEOUT_S: i32 = 300;
 /// AWS's advice: a message stays hidden six times as long as its function may run.
 const VISIBILITY_TIMEOUT_S: i32 = 180;
 
+/// Where a function finds the directory, and the shards.
+const DIRECTORY: &str = "SOUK_DIRECTORY_DATABASE_URL";
+const SHARDS: &str = "SOUK_SHARDS";
+/// `souk_sk_` and what an operator may see of a key besides.
+const SHOWN_PREFIX_CHARS: usize = 14;
 const BATCH_SIZE: i32 = 10;
 /// Two relays share the lanes; more would only wait for each other.
 const RELAYS_MAX: i32 = 2;
@@ -46,8 +67,7 @@ const ACTIVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// MiniStack does not look at it.
 const ROLE: &str = "arn:aws:iam::000000000000:role/souk-local";
 
-/// Makes the HTTP API, all of whose requests go to the orders function, which may come later.
-/// Returns the base URL of its `$default` stage.
+/// Makes the HTTP API before the orders and the catalog function, which may come later. Returns the base URL of its `$default` stage.
 pub(crate) async fn http_api(cloud: &Cloud) -> Result<String> {
     let api = cloud
         .api_gateway
@@ -58,28 +78,14 @@ pub(crate) async fn http_api(cloud: &Cloud) -> Result<String> {
         .await
         .context("cannot make the HTTP API")?;
     let id = api.api_id().context("an HTTP API has an id")?;
-    let integration = cloud
-        .api_gateway
-        .create_integration()
-        .api_id(id)
-        .integration_type(IntegrationType::AwsProxy)
-        .integration_uri(arn("lambda", &format!("function:{ORDERS}")))
-        .payload_format_version("2.0")
-        .send()
-        .await
-        .context("cannot make the integration of the HTTP API")?;
-    let integration_id = integration
-        .integration_id()
-        .context("an integration has an id")?;
-    cloud
-        .api_gateway
-        .create_route()
-        .api_id(id)
-        .route_key("$default")
-        .target(format!("integrations/{integration_id}"))
-        .send()
-        .await
-        .context("cannot make the route of the HTTP API")?;
+    let (orders, catalog) = tokio::try_join!(
+        integration(cloud, id, ORDERS),
+        integration(cloud, id, CATALOG)
+    )?;
+    route(cloud, id, "$default", &orders).await?;
+    for key in CATALOG_ROUTES {
+        route(cloud, id, key, &catalog).await?;
+    }
     cloud
         .api_gateway
         .create_stage()
@@ -91,6 +97,35 @@ pub(crate) async fn http_api(cloud: &Cloud) -> Result<String> {
         .context("cannot make the stage of the HTTP API")?;
     // By path: the host name that a real one has would have to resolve to this machine.
     Ok(format!("{}/_aws/execute-api/{id}/$default", cloud.endpoint))
+}
+
+/// Lets an HTTP API call a function; returns the target of its routes.
+async fn integration(cloud: &Cloud, api: &str, function: &str) -> Result<String> {
+    let made = cloud
+        .api_gateway
+        .create_integration()
+        .api_id(api)
+        .integration_type(IntegrationType::AwsProxy)
+        .integration_uri(arn("lambda", &format!("function:{function}")))
+        .payload_format_version("2.0")
+        .send()
+        .await
+        .with_context(|| format!("cannot let the HTTP API call {function}"))?;
+    let id = made.integration_id().context("an integration has an id")?;
+    Ok(format!("integrations/{id}"))
+}
+
+async fn route(cloud: &Cloud, api: &str, key: &str, target: &str) -> Result<()> {
+    cloud
+        .api_gateway
+        .create_route()
+        .api_id(api)
+        .route_key(key)
+        .target(target)
+        .send()
+        .await
+        .with_context(|| format!("cannot make the route {key} of the HTTP API"))?;
+    Ok(())
 }
 
 /// Queues, then the schema, then what uses both.
@@ -109,8 +144,10 @@ pub(crate) async fn deploy(
     let (queues, ()) = tokio::try_join!(deployment.queues(), deployment.migrate())?;
     tokio::try_join!(
         deployment.orders(&queues),
+        deployment.catalog(),
         deployment.outbox_relay(&queues),
         deployment.read_models(),
+        deployment.sweeper(&queues),
     )?;
     Ok(())
 }
@@ -181,23 +218,26 @@ impl Deployment<'_> {
             .with_context(|| format!("the queue {name} has no URL"))
     }
 
-    /// Runs the migrations and enters the demo tenant.
+    /// Runs the migrations of all databases and enters the demo tenants.
     async fn migrate(&self) -> Result<()> {
-        let variables = [
-            ("SOUK_APP_ROLE_PASSWORD", self.secrets.app_password.clone()),
+        let (databases, secrets) = (self.databases, self.secrets);
+        let variables = vec![
+            (DIRECTORY, databases.directory(Role::Owner)?.to_string()),
+            (SHARDS, databases.shards(Role::Owner, Servers::Primary)?),
+            ("SOUK_APP_ROLE_PASSWORD", secrets.app_password.clone()),
+            ("SOUK_RELAY_ROLE_PASSWORD", secrets.relay_password.clone()),
             (
-                "SOUK_RELAY_ROLE_PASSWORD",
-                self.secrets.relay_password.clone(),
+                "SOUK_SWEEPER_ROLE_PASSWORD",
+                secrets.sweeper_password.clone(),
+            ),
+            (
+                "SOUK_DIRECTORY_READER_ROLE_PASSWORD",
+                secrets.directory_reader_password.clone(),
             ),
         ];
-        self.function(
-            MIGRATE,
-            MIGRATE_TIMEOUT_S,
-            &self.databases.owner,
-            &variables,
-        )
-        .await?;
-        let request = json!({"seed_demo": {"tenant_id": self.secrets.tenant_id}});
+        self.function(MIGRATE, MIGRATE_TIMEOUT_S, variables).await?;
+        let demo_tenants: Vec<_> = secrets.tenants().iter().map(demo_tenant).collect();
+        let request = json!({ "seed_demo": demo_tenants });
         let answer = self
             .cloud
             .lambda
@@ -214,41 +254,78 @@ impl Deployment<'_> {
         }
         let report: serde_json::Value = serde_json::from_slice(&payload)
             .with_context(|| format!("the migration answered {text:?}"))?;
-        if report.get("seeded") != Some(&json!(true)) {
-            bail!("the migration made no demo tenant: {text}");
+        if report.get("seeded") != Some(&json!(demo_tenants.len())) {
+            bail!("the migration did not enter all demo tenants: {text}");
         }
         Ok(())
     }
 
+    /// What a function needs to find the tenants' rows.
+    fn tenant_databases(&self, servers: Servers) -> Result<Vec<(&'static str, String)>> {
+        Ok(vec![
+            (
+                DIRECTORY,
+                self.databases.directory(Role::DirectoryReader)?.into(),
+            ),
+            (SHARDS, self.databases.shards(Role::App, servers)?),
+        ])
+    }
+
+    fn edge_keys(&self) -> (&'static str, String) {
+        let secrets = self.secrets;
+        let keys = json!({ (secrets.signing_key_id.as_str()): secrets.signing_key });
+        ("SOUK_EDGE_KEYS", keys.to_string())
+    }
+
     async fn orders(&self, queues: &Queues) -> Result<()> {
-        let keys = json!({ (self.secrets.signing_key_id.as_str()): self.secrets.signing_key });
-        let variables = [
-            ("SOUK_EDGE_KEYS", keys.to_string()),
+        let secrets = self.secrets;
+        let quote_keys = json!({ (secrets.quote_key_id.as_str()): secrets.quote_key });
+        let mut variables = self.tenant_databases(Servers::All)?;
+        variables.extend([
+            self.edge_keys(),
+            ("SOUK_QUOTE_KEYS", quote_keys.to_string()),
+            ("SOUK_QUOTE_KEY_ID", secrets.quote_key_id.clone()),
             ("SOUK_DOORBELL_QUEUE_URL", queues.doorbell.clone()),
-        ];
-        self.function(ORDERS, ORDERS_TIMEOUT_S, &self.databases.app, &variables)
-            .await
+        ]);
+        self.function(ORDERS, ORDERS_TIMEOUT_S, variables).await
+    }
+
+    async fn catalog(&self) -> Result<()> {
+        let mut variables = self.tenant_databases(Servers::All)?;
+        variables.push(self.edge_keys());
+        self.function(CATALOG, CATALOG_TIMEOUT_S, variables).await
     }
 
     async fn outbox_relay(&self, queues: &Queues) -> Result<()> {
-        let variables = [("SOUK_READ_MODELS_QUEUE_URL", queues.read_models.clone())];
-        self.function(
-            OUTBOX_RELAY,
-            OUTBOX_RELAY_TIMEOUT_S,
-            &self.databases.relay,
-            &variables,
-        )
-        .await?;
+        let shards = self.databases.shards(Role::Relay, Servers::Primary)?;
+        let variables = vec![
+            (SHARDS, shards),
+            ("SOUK_READ_MODELS_QUEUE_URL", queues.read_models.clone()),
+        ];
+        self.function(OUTBOX_RELAY, OUTBOX_RELAY_TIMEOUT_S, variables)
+            .await?;
         self.event_source(DOORBELL_QUEUE, OUTBOX_RELAY, Some(RELAYS_MAX))
             .await?;
-        self.sweep().await
+        self.each_minute("souk-outbox-sweep", OUTBOX_RELAY).await
     }
 
     async fn read_models(&self) -> Result<()> {
-        self.function(READ_MODELS, READ_MODELS_TIMEOUT_S, &self.databases.app, &[])
+        let variables = self.tenant_databases(Servers::Primary)?;
+        self.function(READ_MODELS, READ_MODELS_TIMEOUT_S, variables)
             .await?;
         self.event_source(READ_MODELS_QUEUE, READ_MODELS, None)
             .await
+    }
+
+    async fn sweeper(&self, queues: &Queues) -> Result<()> {
+        let due = self.databases.shards(Role::Sweeper, Servers::Primary)?;
+        let mut variables = self.tenant_databases(Servers::Primary)?;
+        variables.extend([
+            ("SOUK_SWEEPER_SHARDS", due),
+            ("SOUK_DOORBELL_QUEUE_URL", queues.doorbell.clone()),
+        ]);
+        self.function(SWEEPER, SWEEPER_TIMEOUT_S, variables).await?;
+        self.each_minute("souk-reservation-sweep", SWEEPER).await
     }
 
     /// Makes a function and waits until it takes invocations.
@@ -256,16 +333,14 @@ impl Deployment<'_> {
         &self,
         name: &str,
         timeout_s: i32,
-        database: &Url,
-        variables: &[(&str, String)],
+        variables: Vec<(&'static str, String)>,
     ) -> Result<()> {
         let mut environment = HashMap::from([
-            ("SOUK_DATABASE_URL".to_owned(), database.to_string()),
             ("SOUK_LOG".to_owned(), "info".to_owned()),
             ("AWS_ENDPOINT_URL".to_owned(), self.cloud.endpoint.clone()),
         ]);
         for (variable, value) in variables {
-            environment.insert((*variable).to_owned(), value.clone());
+            environment.insert(variable.to_owned(), value);
         }
         let zip = fs::read(self.artefacts.zip(name))?;
         self.cloud
@@ -342,10 +417,10 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    /// The relay runs each minute, whether or not a doorbell was heard.
-    async fn sweep(&self) -> Result<()> {
+    /// Lets a function run each minute, whatever else wakes it.
+    async fn each_minute(&self, schedule: &str, function: &str) -> Result<()> {
         let target = Target::builder()
-            .arn(arn("lambda", &format!("function:{OUTBOX_RELAY}")))
+            .arn(arn("lambda", &format!("function:{function}")))
             .role_arn(ROLE)
             .input(json!({"source": "souk.sweep"}).to_string())
             .build()?;
@@ -355,13 +430,29 @@ impl Deployment<'_> {
         self.cloud
             .scheduler
             .create_schedule()
-            .name("souk-outbox-sweep")
+            .name(schedule)
             .schedule_expression("rate(1 minute)")
             .flexible_time_window(at_once)
             .target(target)
             .send()
             .await
-            .context("cannot make the schedule of the sweep")?;
+            .with_context(|| format!("cannot make the schedule {schedule}"))?;
         Ok(())
     }
+}
+
+fn demo_tenant(tenant: &DemoTenant<'_>) -> serde_json::Value {
+    json!({
+        "tenant_id": tenant.id,
+        "name": tenant.name,
+        "host": tenant.host,
+        "shard": tenant.shard,
+        "region": REGION,
+        "api_key": {
+            "id": tenant.api_key_id,
+            "sha256": hex::encode(Sha256::digest(tenant.api_key)),
+            "shown_prefix": tenant.api_key.chars().take(SHOWN_PREFIX_CHARS).collect::<String>(),
+            "scopes": DEMO_SCOPES,
+        },
+    })
 }

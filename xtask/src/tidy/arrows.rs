@@ -28,6 +28,7 @@ const LAYERS: &[Layer] = &[
     layer("souk-outbox-relay", OF_FUNCTIONS),
     layer("souk-read-models", OF_FUNCTIONS),
     layer("souk-migrate", OF_FUNCTIONS),
+    layer("souk-sweeper", OF_FUNCTIONS),
     layer("souk-cli", OF_FUNCTIONS),
     layer("souk-edge", &["souk-policy", "souk-domain"]),
     layer(

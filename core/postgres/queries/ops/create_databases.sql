@@ -1,5 +1,5 @@
--- Makes the role that owns the schema, and its database. Repeatable. For psql, as a role that may
--- create roles and databases. Variable: password.
+-- Makes the role that owns the schemas, and the databases: two shards and the directory of tenants.
+-- Repeatable. For psql, as a role that may create roles and databases. Variable: password.
 -- The owner is no superuser, so that row level security holds it as it does in production.
 DO $$
 BEGIN
@@ -15,5 +15,6 @@ WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'souk_owner') \gexec
 
 ALTER ROLE souk_owner PASSWORD :'password';
 
-SELECT 'CREATE DATABASE souk OWNER souk_owner'
-WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'souk') \gexec
+SELECT format('CREATE DATABASE %I OWNER souk_owner', name)
+FROM unnest(ARRAY['souk_a', 'souk_b', 'souk_directory']) AS name
+WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = name) \gexec
