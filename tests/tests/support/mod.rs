@@ -34,6 +34,16 @@ impl Stack {
         }
     }
 
+    /// The same stack, as the tenant on the other shard.
+    pub(crate) fn of_second_tenant() -> Self {
+        Self {
+            edge_host: variable("SOUK_TEST_SECOND_EDGE_HOST"),
+            api_key: variable("SOUK_TEST_SECOND_API_KEY"),
+            tenant_id: variable("SOUK_TEST_SECOND_TENANT_ID"),
+            ..Self::from_environment()
+        }
+    }
+
     /// A request through the edge, for the demo tenant, without credentials.
     pub(crate) fn anonymous(&self, method: Method, path: &str) -> RequestBuilder {
         self.http
@@ -77,11 +87,20 @@ where
     F: Fn() -> Fut,
     Fut: Future<Output = bool>,
 {
-    let give_up_at = Instant::now() + ARRIVAL_TIMEOUT;
+    eventually_within(ARRIVAL_TIMEOUT, what, probe).await;
+}
+
+/// The same with another limit.
+pub(crate) async fn eventually_within<F, Fut>(limit: Duration, what: &str, probe: F)
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = bool>,
+{
+    let give_up_at = Instant::now() + limit;
     while !probe().await {
         assert!(
             Instant::now() < give_up_at,
-            "{what} did not come about in {ARRIVAL_TIMEOUT:?}"
+            "{what} did not come about in {limit:?}"
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
