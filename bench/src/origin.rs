@@ -1,7 +1,7 @@
 //! The orders function over plain HTTP, and its peer, each in a process of its own.
 
 use crate::child::{ChildServer, LISTENING};
-use crate::requests::key_ring;
+use crate::requests::{key_ring, quote_keys};
 use anyhow::{Context as _, Result};
 use souk_app::{Shards, Tools};
 use souk_orders::{OrdersState, router};
@@ -40,6 +40,7 @@ pub(crate) async fn serve(arguments: ServeArguments) -> Result<()> {
             prices: Arc::default(),
         },
         doorbell: None,
+        quote_keys: Arc::new(quote_keys()?),
     };
     let app = router(state, EdgeGuard::new(key_ring()?, clock));
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;

@@ -1,8 +1,10 @@
 //! Requests as they come from the edge, written and signed in advance.
 
 use anyhow::Result;
+use souk_domain::pricing::{QUOTE_KEY_BYTES, QuoteKeys};
 use souk_domain::{RequestId, TenantId};
 use souk_runtime::signature::{KeyRing, MessageParts, SigningKey, sign};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
@@ -21,6 +23,12 @@ pub(crate) fn key_ring() -> Result<KeyRing> {
         KEY_ID,
         SECRET.to_vec(),
     )?])?)
+}
+
+/// Keys for quotes, which are not measured.
+pub(crate) fn quote_keys() -> Result<QuoteKeys> {
+    let keys = BTreeMap::from([(KEY_ID.to_owned(), [7; QUOTE_KEY_BYTES])]);
+    Ok(QuoteKeys::new(KEY_ID.to_owned(), keys)?)
 }
 
 /// Writes requests of one tenant.

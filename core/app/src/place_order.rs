@@ -32,12 +32,12 @@ impl From<OrderRequest> for OrderWish {
 }
 
 impl OrderWish {
-    /// The same at the price of `quote`, a text that [`crate::quote_order`] has given.
-    #[must_use]
-    pub fn at_the_price_of(self, quote: String, keys: Arc<QuoteKeys>) -> Self {
+    /// For `request`, at the price of `quote`, a text that [`crate::quote_order`] has given; at today's
+    /// where there is none.
+    pub fn new(request: OrderRequest, quote: Option<String>, keys: &Arc<QuoteKeys>) -> Self {
         Self {
-            quote: Some((quote, keys)),
-            ..self
+            request,
+            quote: quote.map(|quote| (quote, Arc::clone(keys))),
         }
     }
 }

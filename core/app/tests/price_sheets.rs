@@ -13,10 +13,10 @@ use souk_app::{
     AppError, Clock as _, Once, OrderWish, QUOTED_PRICES_AGE_MAX_S, Quote, Shards, Tools,
     place_order, quote_order,
 };
-use souk_domain::pricing::{PricingError, QUOTE_TTL_S, QuoteError, QuoteKeys};
+use souk_domain::pricing::{PricingError, QUOTE_TTL_S, QuoteError};
 use souk_domain::{IdempotencyKey, Order, OrderError, OrderRequest, RequestFingerprint};
 use souk_postgres::idempotency::StoredResponse;
-use souk_testkit::{TestDatabase, TestTenant, order_request};
+use souk_testkit::{TestDatabase, TestTenant, order_request, quote_keys};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -32,11 +32,6 @@ fn respond(outcome: Result<&Order, &AppError>) -> StoredResponse {
         headers: BTreeMap::new(),
         body: body.into_bytes(),
     }
-}
-
-fn quote_keys() -> Arc<QuoteKeys> {
-    let keys = BTreeMap::from([("k1".to_owned(), [7; 32])]);
-    Arc::new(QuoteKeys::new("k1".to_owned(), keys).unwrap())
 }
 
 struct Shop {
@@ -299,7 +294,7 @@ async fn a_quote_fixes_the_numbers_until_it_ends() {
         .plus(time::Duration::seconds(QUOTE_TTL_S));
     assert_eq!(Ok(quote.expires_at), until);
     let quoted = |request: &OrderRequest| {
-        OrderWish::from(request.clone()).at_the_price_of(quote.token.clone(), quote_keys())
+        OrderWish::new(request.clone(), Some(quote.token.clone()), &quote_keys())
     };
     shop.set_price(1_500).await;
     shop.set_rules(&percent_off(100_000, None)).await;

@@ -4,6 +4,7 @@ use crate::TestDatabase;
 use souk_app::{
     AppError, Caller, Clock, Shards, SkuSeed, StoredResponse, TimeOrderedIds, Tools, seed_tenant,
 };
+use souk_domain::pricing::{QUOTE_KEY_BYTES, QuoteKeys};
 use souk_domain::{
     Currency, Money, Order, OrderRequest, Principal, Quantity, RequestId, RequestedLine, TenantId,
     Timestamp,
@@ -122,4 +123,11 @@ pub fn respond(outcome: Result<&Order, &AppError>) -> StoredResponse {
         headers: BTreeMap::new(),
         body: body.into_bytes(),
     }
+}
+
+/// Keys for quotes; the same each time.
+pub fn quote_keys() -> Arc<QuoteKeys> {
+    let keys = BTreeMap::from([("test-quotes".to_owned(), [7; QUOTE_KEY_BYTES])]);
+    let keys = QuoteKeys::new("test-quotes".to_owned(), keys).expect("valid keys");
+    Arc::new(keys)
 }

@@ -16,7 +16,7 @@ mod round_trips;
 
 pub use database::{HeldTransaction, Probe, SERVER_URL_VARIABLE, TestDatabase};
 pub use directory::OWNER_ROLE;
-pub use fixtures::{FixedClock, TestTenant, caller, order_request, respond};
+pub use fixtures::{FixedClock, TestTenant, caller, order_request, quote_keys, respond};
 pub use publisher::{MemoryQueue, Verdict};
 pub use replica::{REPLICA_URL_VARIABLE, TestReplica};
 pub use round_trips::RoundTrips;

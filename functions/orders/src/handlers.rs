@@ -1,14 +1,14 @@
 //! Handlers: parse, call the use case, answer.
 
 use crate::OrdersState;
-use crate::representation::{order_request, order_response};
+use crate::representation::{new_order, order_response};
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use souk_app::{
-    Answer, AppError, OrderCommand, StoredResponse, cancel_order, get_order, place_order,
+    Answer, AppError, OrderCommand, OrderWish, StoredResponse, cancel_order, get_order, place_order,
 };
 use souk_domain::{Order, OrderId, RequestId};
 use souk_runtime::answer::to_http;
@@ -24,10 +24,12 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
-    let body = read_body(&headers, &body, order_request)?;
+    let body = read_body(&headers, &body, new_order)?;
     let once = command.once(Some(&body.json))?;
     let respond = responder(201, edge.caller.request_id);
-    let answer = place_order(&state.tools, &edge.caller, &once, body.value, respond).await?;
+    let (request, quote) = body.value;
+    let wish = OrderWish::new(request, quote, &state.quote_keys);
+    let answer = place_order(&state.tools, &edge.caller, &once, wish, respond).await?;
     Ok(answered(&state, answer).await)
 }
 

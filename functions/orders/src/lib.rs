@@ -3,11 +3,14 @@
 mod description;
 mod handlers;
 mod idempotency_keys;
+mod quotes;
 mod representation;
+mod totals;
 
 use axum::Router;
 use axum::routing::get;
 use souk_app::Tools;
+use souk_domain::pricing::QuoteKeys;
 use souk_runtime::answer::method_not_allowed;
 use souk_runtime::doorbell::Doorbell;
 use souk_runtime::edge_signature::EdgeGuard;
@@ -22,6 +25,8 @@ pub struct OrdersState {
     pub tools: Tools,
     /// Wakes the relay after an effect; none where the sweep is enough.
     pub doorbell: Option<Arc<Doorbell>>,
+    /// What quotes are signed with.
+    pub quote_keys: Arc<QuoteKeys>,
 }
 
 /// All routes. What is in the table of operations needs the edge's signature; `/healthz` does not.
@@ -41,6 +46,7 @@ fn routes() -> Routes<OrdersState> {
         .serve("place_order", handlers::create)
         .serve("get_order", handlers::read)
         .serve("cancel_order", handlers::cancel)
+        .serve("quote", quotes::create)
         .serve("get_idempotency_key", idempotency_keys::read)
         .serve("get_openapi", description::openapi)
         .serve("get_problem", description::problem_page)
@@ -59,7 +65,6 @@ mod tests {
             "confirm_order",
             "fulfil_order",
             "complete_order",
-            "quote",
         ];
         let expected = Disagreement {
             unserved: not_written.to_vec(),

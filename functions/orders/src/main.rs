@@ -6,6 +6,7 @@ use souk_runtime::adapters::{AwsBounds, aws_config, tools};
 use souk_runtime::config::{DOORBELL_QUEUE_URL, Lookup};
 use souk_runtime::doorbell::Doorbell;
 use souk_runtime::edge_signature::EdgeGuard;
+use souk_runtime::quote_keys::quote_keys;
 use souk_runtime::telemetry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,5 +27,10 @@ async fn main() -> Result<(), Error> {
     let queue_url = lookup.required(DOORBELL_QUEUE_URL)?;
     let sqs = aws_sdk_sqs::Client::new(&aws_config(DOORBELL_BOUNDS).await);
     let doorbell = Some(Arc::new(Doorbell::new(sqs, queue_url)));
-    lambda_http::run(router(OrdersState { tools, doorbell }, guard)).await
+    let state = OrdersState {
+        tools,
+        doorbell,
+        quote_keys: Arc::new(quote_keys(&lookup)?),
+    };
+    lambda_http::run(router(state, guard)).await
 }

@@ -1,26 +1,56 @@
 //! Orders in JSON.
 
+use crate::totals::{AmountsJson, PricedLineJson};
 use serde::Serialize;
 use souk_app::StoredResponse;
+use souk_domain::pricing::{CountryCode, QUOTE_BYTES_MAX};
 use souk_domain::{
-    CustomerReference, Money, ORDER_LINES_MAX, Order, OrderId, OrderLine, OrderRequest,
-    OrderStatus, QUANTITY_MAX, Quantity, RequestedLine, Sku, Timestamp,
+    CustomerReference, ORDER_LINES_MAX, Order, OrderId, OrderRequest, OrderStatus, QUANTITY_MAX,
+    Quantity, RequestedLine, Timestamp,
 };
-use souk_runtime::fields::Field;
+use souk_runtime::fields::{Field, Object};
 use std::collections::BTreeMap;
 
 /// Discount codes of an order at most.
 const DISCOUNT_CODES_MAX: usize = 16;
 
-/// Body of `POST /v1/orders` and of `POST /v1/quotes`.
+/// What an order and a quote are asked for by.
+const REQUEST_MEMBERS: [&str; 5] = [
+    "currency",
+    "lines",
+    "customer_reference",
+    "shipping_country",
+    "discount_codes",
+];
+/// What an order may be asked for by besides.
+const ORDER_MEMBERS: [&str; 6] = [
+    "currency",
+    "lines",
+    "customer_reference",
+    "shipping_country",
+    "discount_codes",
+    "quote",
+];
+
+/// Body of `POST /v1/quotes`.
 pub(crate) fn order_request(body: &Field<'_>) -> Option<OrderRequest> {
-    let body = body.object(&[
-        "currency",
-        "lines",
-        "customer_reference",
-        "shipping_country",
-        "discount_codes",
-    ])?;
+    request(&body.object(&REQUEST_MEMBERS)?)
+}
+
+/// Body of `POST /v1/orders`: that of a quote and, if it is to have the quote's numbers, the quote.
+pub(crate) fn new_order(body: &Field<'_>) -> Option<(OrderRequest, Option<String>)> {
+    let body = body.object(&ORDER_MEMBERS)?;
+    let quote = body.optional("quote", |field| {
+        let text = field.text()?;
+        if text.len() > QUOTE_BYTES_MAX {
+            return field.refuse(format!("has more than {QUOTE_BYTES_MAX} bytes"));
+        }
+        Some(text.to_owned())
+    });
+    Some((request(&body)?, quote?))
+}
+
+fn request(body: &Object<'_>) -> Option<OrderRequest> {
     let currency = body.required("currency", Field::parse);
     let lines = body.required("lines", |field| field.list(1..=ORDER_LINES_MAX, line));
     let customer_reference = body.optional("customer_reference", Field::parse);
@@ -56,32 +86,13 @@ struct OrderJson<'a> {
     id: OrderId,
     status: OrderStatus,
     version: u64,
-    total: Money,
-    lines: Vec<OrderLineJson<'a>>,
+    #[serde(flatten)]
+    amounts: AmountsJson<'a>,
+    shipping_country: Option<CountryCode>,
+    lines: Vec<PricedLineJson<'a>>,
     customer_reference: Option<&'a str>,
     placed_at: Timestamp,
     cancelled_at: Option<Timestamp>,
-}
-
-#[derive(Serialize)]
-struct OrderLineJson<'a> {
-    line_number: u16,
-    sku: &'a Sku,
-    quantity: u32,
-    unit_price: Money,
-    line_total: Money,
-}
-
-impl<'a> From<&'a OrderLine> for OrderLineJson<'a> {
-    fn from(line: &'a OrderLine) -> Self {
-        Self {
-            line_number: line.line_number,
-            sku: &line.sku,
-            quantity: line.quantity.get(),
-            unit_price: line.unit_price,
-            line_total: line.line_total,
-        }
-    }
 }
 
 /// An order as an answer with `status`: body, `ETag` (its version), and `Location` for a new one.
@@ -91,8 +102,9 @@ pub(crate) fn order_response(status: u16, order: &Order) -> StoredResponse {
         id: record.id,
         status: record.status,
         version: record.version,
-        total: record.total,
-        lines: record.lines.iter().map(OrderLineJson::from).collect(),
+        amounts: AmountsJson::from(record),
+        shipping_country: record.shipping_country,
+        lines: record.lines.iter().map(PricedLineJson::from).collect(),
         customer_reference: record
             .customer_reference
             .as_ref()

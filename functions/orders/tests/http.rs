@@ -21,10 +21,13 @@ use souk_domain::TenantId;
 use souk_orders::{OrdersState, router};
 use souk_runtime::edge_signature::EdgeGuard;
 use souk_runtime::signature::{KeyRing, MessageParts, SigningKey, sign};
-use souk_testkit::{TestDatabase, TestReplica, TestTenant};
+use souk_testkit::{TestDatabase, TestReplica, TestTenant, quote_keys};
 use std::collections::BTreeMap;
 use tower::ServiceExt as _;
 use uuid::Uuid;
+
+#[path = "http/quotes.rs"]
+mod quotes;
 
 fn key(id: &str, byte: u8) -> SigningKey {
     SigningKey::new(id, vec![byte; 32]).unwrap()
@@ -46,6 +49,7 @@ impl Shop {
             OrdersState {
                 tools: tenant.tools.clone(),
                 doorbell: None,
+                quote_keys: quote_keys(),
             },
             guard,
         );
@@ -617,6 +621,7 @@ fn with_replica(shop: &Shop, replica: &TestReplica) -> Router {
     let state = OrdersState {
         tools,
         doorbell: None,
+        quote_keys: quote_keys(),
     };
     router(state, EdgeGuard::new(ring, shop.tenant.clock.clone()))
 }

@@ -18,6 +18,7 @@ mod order_problem;
 mod pricing_problem;
 pub mod problem;
 pub mod query;
+pub mod quote_keys;
 pub mod request;
 pub mod routes;
 pub mod telemetry;

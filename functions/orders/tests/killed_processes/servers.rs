@@ -36,6 +36,7 @@ pub(crate) async fn serve(database_url: &str) {
             prices: Arc::default(),
         },
         doorbell: None,
+        quote_keys: souk_testkit::quote_keys(),
     };
     let ring = KeyRing::new(vec![signing_key()]).unwrap();
     let app = router(state, EdgeGuard::new(ring, clock));
