@@ -14,6 +14,7 @@ mod expected_version;
 mod fulfil_order;
 mod get_order;
 mod get_prices;
+mod get_pricing_rules;
 mod get_product;
 mod get_sku;
 mod get_stock;
@@ -31,6 +32,7 @@ mod ports;
 mod price_sheets;
 mod project_order;
 mod put_prices;
+mod put_pricing_rules;
 mod put_product;
 mod put_sku;
 mod put_stock;
@@ -57,6 +59,7 @@ pub use expected_version::ExpectedVersion;
 pub use fulfil_order::fulfil_order;
 pub use get_order::get_order;
 pub use get_prices::get_prices;
+pub use get_pricing_rules::get_pricing_rules;
 pub use get_product::{ProductOffer, VARIANTS_SHOWN_MAX, get_product};
 pub use get_sku::get_sku;
 pub use get_stock::get_stock;
@@ -73,6 +76,7 @@ pub use ports::{Clock, EventPublisher, IdGenerator, OutgoingEvent, PublishError}
 pub use price_sheets::PriceSheets;
 pub use project_order::{Projection, ProjectionError, project_order};
 pub use put_prices::put_prices;
+pub use put_pricing_rules::put_pricing_rules;
 pub use put_product::put_product;
 pub use put_sku::put_sku;
 pub use put_stock::put_stock;
@@ -85,6 +89,7 @@ pub use souk_postgres::idempotency::{FirstUse, KeyReport, StoredResponse};
 pub use souk_postgres::idempotency_partitions::PartitionReport;
 pub use souk_postgres::inventory::LocationStock;
 pub use souk_postgres::orders::TimelineEntry;
+pub use souk_postgres::pricing_rules::VersionedRules;
 pub use souk_postgres::{
     ConsistencyToken, ConsistencyTokenError, Database, DatabaseError, Shard, ShardName,
     ShardNameError, Shards, admin,

@@ -21,6 +21,7 @@ pub mod orders;
 pub mod outbox;
 mod pool;
 pub mod prices;
+pub mod pricing_rules;
 pub mod products;
 pub mod relocation;
 mod shard;

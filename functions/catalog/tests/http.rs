@@ -21,6 +21,9 @@ use std::collections::BTreeMap;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
+#[path = "http/pricing_rules.rs"]
+mod pricing_rules;
+
 const SHOP: &str = "catalog:read catalog:write inventory:read inventory:write";
 const PUBLIC: &str = "";
 
