@@ -6,6 +6,7 @@
 )]
 
 mod audit;
+mod catalog;
 mod operator;
 mod tenants;
 
@@ -26,6 +27,8 @@ enum Command {
     Tenants(tenants::Arguments),
     /// The log of who changed what about tenants.
     Audit(audit::Arguments),
+    /// The catalog of a shop: what it sells.
+    Catalog(catalog::Arguments),
 }
 
 #[tokio::main]
@@ -33,6 +36,8 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Tenants(arguments) => tenants::run(arguments).await,
         Command::Audit(arguments) => audit::run(arguments).await,
+        // It has more than two ways to end.
+        Command::Catalog(arguments) => return catalog::run(arguments).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
