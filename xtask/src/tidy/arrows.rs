@@ -56,6 +56,9 @@ const FOR_TESTS_ONLY: &[&str] = &["souk-testkit", "souk-e2e"];
 /// What black-box tests may name besides, to prepare what they test and to read what it says.
 const OF_E2E_TESTS: &[&str] = &["souk-app", "souk-domain", "souk-policy"];
 
+/// What the command line's tests may name besides: they let it talk to the function itself.
+const OF_CLI_TESTS: &[&str] = &["souk-catalog"];
+
 /// A package of this name would hide the standard library's from its dependants.
 const FORBIDDEN_NAME: &str = "core";
 
@@ -96,7 +99,8 @@ fn forbidden_arrows(package: &Package, layer: &Layer, members: &[&Package]) -> V
             let by_layer = layer.may_use.contains(&name) && !FOR_TESTS_ONLY.contains(&name);
             let in_tests = dependency.kind == DependencyKind::Development
                 && (FOR_TESTS_ONLY.contains(&name)
-                    || (layer.name == "souk-e2e" && OF_E2E_TESTS.contains(&name)));
+                    || (layer.name == "souk-e2e" && OF_E2E_TESTS.contains(&name))
+                    || (layer.name == "souk-cli" && OF_CLI_TESTS.contains(&name)));
             !(by_layer || in_tests)
         })
         .map(|dependency| {
