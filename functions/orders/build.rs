@@ -19,8 +19,8 @@ fn main() -> io::Result<()> {
     let mut code = String::from("const PAGES: &[(&str, &str)] = &[\n");
     for page in pages {
         let name = page.file_stem().unwrap_or_default().to_string_lossy();
-        let page = page.as_path();
-        let _ = writeln!(code, "    ({name:?}, include_str!({page:?})),");
+        let path = page.to_string_lossy();
+        let _ = writeln!(code, "    ({name:?}, include_str!({path:?})),");
     }
     code.push_str("];\n");
     let out = env::var_os("OUT_DIR").unwrap_or_default();

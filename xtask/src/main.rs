@@ -11,6 +11,7 @@
 )]
 
 mod files;
+mod openapi;
 mod package;
 mod ports;
 mod postgres;
@@ -37,6 +38,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Write the API's description, `docs/openapi.json`, from the code
+    ///
+    /// Fails where a client of the committed description would break.
+    Openapi(openapi::OpenapiArguments),
     /// Build what is deployed: a zip for each function, and the edge worker's bundle
     Package {
         /// Where to put it, instead of .souk/artefacts
@@ -87,6 +92,10 @@ async fn main() -> ExitCode {
 async fn run(task: Task) -> Result<ExitCode> {
     let repo = Repo::from_env()?;
     match task {
+        Task::Openapi(arguments) => {
+            openapi::run(&repo, &arguments).await?;
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Package { out } => {
             package::run(&repo, out.as_deref()).await?;
             Ok(ExitCode::SUCCESS)

@@ -1,6 +1,6 @@
 //! Where a host leads: the route record of a tenant, as it is kept in the edge's key-value store.
 
-use crate::identity::{Scopes, is_region};
+use crate::identity::{ANONYMOUS_PRINCIPAL, Scopes, is_region};
 use serde::{Deserialize, Serialize};
 pub use souk_domain::TenantStatus;
 use souk_domain::{ApiKeyId, Principal, TenantId};
@@ -168,7 +168,8 @@ impl RouteRecord {
 fn principal(version: u32, key: &WireKey) -> Result<Principal, RecordError> {
     let name = match (version, &key.principal) {
         (1, None) => key.id.to_string(),
-        (2.., Some(name)) => name.clone(),
+        // Nobody has the name of those who have none.
+        (2.., Some(name)) if name != ANONYMOUS_PRINCIPAL => name.clone(),
         _ => return Err(RecordError::Principal(key.id)),
     };
     name.parse().map_err(|_| RecordError::Principal(key.id))
@@ -274,6 +275,7 @@ mod tests {
         for (bad, good) in [
             ("", "key_0197c0de8f2b7c3a9d4e5f60718293ff"),
             ("a b", "shop"),
+            ("anonymous", "anonymous2"),
         ] {
             newer["keys"][0]["principal"] = json!(bad);
             let refused = RouteRecord::parse(&newer.to_string());

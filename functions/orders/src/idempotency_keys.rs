@@ -12,9 +12,11 @@ use souk_domain::{IdempotencyKey, Timestamp};
 use souk_runtime::answer::{json_response, to_http};
 use souk_runtime::edge_signature::EdgeCaller;
 use souk_runtime::problem::Problem;
+use utoipa::ToSchema;
 
 /// What is known of an idempotency key.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = IdempotencyKeyReport)]
 struct KeyReportJson<'a> {
     /// The key, without quotes.
     key: &'a str,
@@ -28,14 +30,17 @@ struct KeyReportJson<'a> {
     /// How far it has come; `finished` in the end.
     recovery_point: &'a str,
     /// When the key was first used.
+    #[schema(value_type = String, format = DateTime)]
     created_at: Timestamp,
     /// Until when the key gives the same answer.
+    #[schema(value_type = String, format = DateTime)]
     expires_at: Timestamp,
 }
 
 /// Whether the request still runs.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = IdempotencyKeyStatus)]
 enum KeyStatus {
     /// It does, or has broken off: the next repetition takes it up again.
     InFlight,
@@ -43,6 +48,31 @@ enum KeyStatus {
     Finished,
 }
 
+#[utoipa::path(
+    get,
+    path = "/v1/idempotency-keys/{key}",
+    summary = "What became of a request",
+    description = "For a client that did not get its answer: whether the request with this key ran, and \
+        which resource it made or changed.",
+    params(("key" = String, Path, description = "The key without quotes; or `=` and the key in base64url \
+        (RFC 4648, section 5, without padding), for keys with characters that no path has.",
+        example = "8e03978e-40d5-43dd-bc93-6894a57f9324")),
+    responses((
+        status = 200,
+        description = "What is known of the caller's own key",
+        body = KeyReportJson<'static>,
+        example = json!({
+            "key": "8e03978e-40d5-43dd-bc93-6894a57f9324",
+            "status": "finished",
+            "operation": "place_order",
+            "resource_id": "ord_0197c0de8f2b7c3a9d4e5f6071829304",
+            "response_status": 201,
+            "recovery_point": "finished",
+            "created_at": "2026-11-21T08:00:00Z",
+            "expires_at": "2026-11-22T08:00:00Z",
+        }),
+    )),
+)]
 /// `GET /v1/idempotency-keys/{key}`: 200 with what is known of the caller's own key; 404.
 pub(crate) async fn read(
     State(state): State<OrdersState>,

@@ -4,6 +4,7 @@ mod description;
 mod handlers;
 mod idempotency_keys;
 mod quotes;
+pub mod openapi;
 mod representation;
 mod totals;
 

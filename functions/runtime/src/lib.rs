@@ -14,6 +14,7 @@ pub mod doorbell;
 pub mod edge_signature;
 pub mod fields;
 mod json;
+pub mod openapi;
 mod order_problem;
 mod pricing_problem;
 pub mod problem;
