@@ -3,6 +3,7 @@
 mod bodies;
 mod freshness;
 mod handlers;
+pub mod openapi;
 mod pricing_rules;
 mod representation;
 

@@ -3,8 +3,8 @@
 mod description;
 mod handlers;
 mod idempotency_keys;
-mod quotes;
 pub mod openapi;
+mod quotes;
 mod representation;
 mod totals;
 

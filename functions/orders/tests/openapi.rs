@@ -13,19 +13,7 @@ fn the_part_is_complete_and_what_is_published() {
         fs::write(Path::new(&folder).join("orders.json"), text).unwrap();
         return;
     }
-    let not_written = [
-        "place_order",
-        "list_orders",
-        "get_order",
-        "get_order_timeline",
-        "cancel_order",
-        "confirm_order",
-        "fulfil_order",
-        "complete_order",
-        "quote",
-    ];
-    let expected = not_written.map(|name| format!("{name} has no description"));
-    assert_eq!(part.disagreements, expected);
+    assert_eq!(part.disagreements, [""; 0]);
     let published: Value =
         serde_json::from_str(include_str!("../../../docs/openapi.json")).unwrap();
     for area in ["/paths", "/components/schemas"] {

@@ -55,7 +55,7 @@ codes! {
     /// `If-Match` or `If-None-Match` is no list of entity tags.
     PreconditionInvalid = BAD_REQUEST "precondition_invalid" "Malformed precondition",
     /// Query parameters are unknown, repeated or wrong.
-    QueryInvalid = BAD_REQUEST "query_invalid" "The query is not valid",
+    QueryInvalid = BAD_REQUEST "query_invalid" "Malformed query",
     /// The cursor is of a list with other filters, or of none.
     CursorInvalid = BAD_REQUEST "cursor_invalid" "The cursor does not belong to this list",
 
