@@ -43,4 +43,4 @@ pub use tenancy::{
     API_KEY_CHARS, API_KEY_RANDOM_BYTES, ApiKeyKind, ApiKeyText, ApiKeyTextError, TenantStatus,
     WordError,
 };
-pub use timestamp::{Timestamp, TimestampError};
+pub use timestamp::{Timestamp, TimestampError, TimestampTextError};

@@ -1,6 +1,7 @@
 //! Instants as Souk stores and shows them.
 
 use core::fmt;
+use core::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use time::format_description::well_known::Rfc3339;
 use time::{Duration, OffsetDateTime, UtcOffset};
@@ -68,6 +69,20 @@ impl Timestamp {
     /// The instant as the `time` crate's type.
     pub fn as_offset_date_time(&self) -> OffsetDateTime {
         self.0
+    }
+}
+
+/// A text that is no instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("is not a timestamp of RFC 3339, such as 2026-11-21T08:00:00Z")]
+pub struct TimestampTextError;
+
+impl FromStr for Timestamp {
+    type Err = TimestampTextError;
+
+    fn from_str(text: &str) -> Result<Self, TimestampTextError> {
+        let at = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| TimestampTextError)?;
+        Self::new(at).map_err(|_| TimestampTextError)
     }
 }
 

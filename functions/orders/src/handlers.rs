@@ -1,5 +1,9 @@
 //! Handlers: parse, call the use case, answer.
 
+pub(crate) mod lifecycle;
+pub(crate) mod list;
+pub(crate) mod timeline;
+
 use crate::OrdersState;
 use crate::representation::{new_order, order_response};
 use axum::Extension;
@@ -7,11 +11,9 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use souk_app::{
-    Answer, AppError, OrderCommand, OrderWish, StoredResponse, cancel_order, get_order, place_order,
-};
+use souk_app::{Answer, AppError, OrderWish, StoredResponse, get_order, place_order};
 use souk_domain::{Order, OrderId, RequestId};
-use souk_runtime::answer::to_http;
+use souk_runtime::conditional::unless_none_match;
 use souk_runtime::edge_signature::EdgeCaller;
 use souk_runtime::problem::Problem;
 use souk_runtime::request::{Command, read_body};
@@ -33,35 +35,20 @@ pub(crate) async fn create(
     Ok(answered(&state, answer).await)
 }
 
-/// `GET /v1/orders/{id}`: 200 with the order.
+/// `GET /v1/orders/{id}`: 200 with the order, or 304 where the client has it in this version.
 pub(crate) async fn read(
     State(state): State<OrdersState>,
     Extension(edge): Extension<EdgeCaller>,
     Path(id): Path<String>,
+    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let order = get_order(&state.tools, &edge.caller, order_id(&id)?).await?;
-    Ok(to_http(order_response(200, &order)))
-}
-
-/// `POST /v1/orders/{id}/cancel`: 200 with the cancelled order; the same again for the same key.
-pub(crate) async fn cancel(
-    State(state): State<OrdersState>,
-    Extension(edge): Extension<EdgeCaller>,
-    Path(id): Path<String>,
-    command: Command,
-) -> Result<Response, Problem> {
-    let id = order_id(&id)?;
-    let once = command.once(None)?;
-    let respond = responder(200, edge.caller.request_id);
-    let answer = cancel_order(
-        &state.tools,
-        &edge.caller,
-        &OrderCommand::on(id, once),
-        None,
-        respond,
-    )
-    .await?;
-    Ok(answered(&state, answer).await)
+    let mut response = order_response(200, &order);
+    let revalidate = "private, no-cache".to_owned();
+    response
+        .headers
+        .insert("cache-control".to_owned(), revalidate);
+    unless_none_match(&headers, response)
 }
 
 /// `GET /healthz`: 204 when the database answers, 503 otherwise.

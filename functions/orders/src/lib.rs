@@ -46,7 +46,12 @@ fn routes() -> Routes<OrdersState> {
     Routes::of(Function::Orders)
         .serve("place_order", handlers::create)
         .serve("get_order", handlers::read)
-        .serve("cancel_order", handlers::cancel)
+        .serve("list_orders", handlers::list::list)
+        .serve("get_order_timeline", handlers::timeline::timeline)
+        .serve("cancel_order", handlers::lifecycle::cancel)
+        .serve("confirm_order", handlers::lifecycle::confirm)
+        .serve("fulfil_order", handlers::lifecycle::fulfil)
+        .serve("complete_order", handlers::lifecycle::complete)
         .serve("quote", quotes::create)
         .serve("get_idempotency_key", idempotency_keys::read)
         .serve("get_openapi", description::openapi)
@@ -60,13 +65,7 @@ mod tests {
 
     #[test]
     fn every_operation_has_its_handler() {
-        let not_written = [
-            "list_orders",
-            "get_order_timeline",
-            "confirm_order",
-            "fulfil_order",
-            "complete_order",
-        ];
+        let not_written: [&str; 0] = [];
         let expected = Disagreement {
             unserved: not_written.to_vec(),
             unknown: Vec::new(),

@@ -1,15 +1,18 @@
 //! Orders in JSON.
 
+pub(crate) mod commands;
+pub(crate) mod timeline;
+
 use crate::totals::{AmountsJson, PricedLineJson};
 use serde::Serialize;
-use souk_app::StoredResponse;
+use souk_app::{OrderPage, StoredResponse};
 use souk_domain::pricing::{CountryCode, QUOTE_BYTES_MAX};
 use souk_domain::{
-    CustomerReference, ORDER_LINES_MAX, Order, OrderId, OrderRequest, OrderStatus, QUANTITY_MAX,
-    Quantity, RequestedLine, Timestamp,
+    CancelReason, CustomerReference, Money, ORDER_LINES_MAX, Order, OrderId, OrderLine,
+    OrderRequest, OrderStatus, PaymentStatus, QUANTITY_MAX, Quantity, RequestedLine, Timestamp,
 };
+use souk_runtime::answer::json_response;
 use souk_runtime::fields::{Field, Object};
-use std::collections::BTreeMap;
 
 /// Discount codes of an order at most.
 const DISCOUNT_CODES_MAX: usize = 16;
@@ -81,49 +84,97 @@ fn line(line: &Field<'_>) -> Option<RequestedLine> {
     })
 }
 
+/// An order.
 #[derive(Serialize)]
 struct OrderJson<'a> {
     id: OrderId,
     status: OrderStatus,
+    payment_status: PaymentStatus,
     version: u64,
     #[serde(flatten)]
     amounts: AmountsJson<'a>,
+    refunded: Money,
     shipping_country: Option<CountryCode>,
-    lines: Vec<PricedLineJson<'a>>,
+    lines: Vec<OrderLineJson<'a>>,
     customer_reference: Option<&'a str>,
+    reservation_expires_at: Option<Timestamp>,
     placed_at: Timestamp,
+    confirmed_at: Option<Timestamp>,
+    fulfilled_at: Option<Timestamp>,
+    completed_at: Option<Timestamp>,
     cancelled_at: Option<Timestamp>,
+    cancel_reason: Option<&'a str>,
+}
+
+/// A line of an order.
+#[derive(Serialize)]
+struct OrderLineJson<'a> {
+    #[serde(flatten)]
+    priced: PricedLineJson<'a>,
+    fulfilled_quantity: u32,
+}
+
+/// A page of orders.
+#[derive(Serialize)]
+struct OrderListJson<'a> {
+    orders: Vec<OrderJson<'a>>,
+    /// Where the next page begins; `null` on the last.
+    next_cursor: Option<&'a str>,
+}
+
+impl<'a> From<&'a OrderLine> for OrderLineJson<'a> {
+    fn from(line: &'a OrderLine) -> Self {
+        Self {
+            priced: PricedLineJson::from(line),
+            fulfilled_quantity: line.fulfilled_quantity,
+        }
+    }
+}
+
+impl<'a> From<&'a Order> for OrderJson<'a> {
+    fn from(order: &'a Order) -> Self {
+        let record = order.record();
+        Self {
+            id: record.id,
+            status: record.status,
+            payment_status: record.payment_status,
+            version: record.version,
+            amounts: AmountsJson::from(record),
+            refunded: record.refunded,
+            shipping_country: record.shipping_country,
+            lines: record.lines.iter().map(OrderLineJson::from).collect(),
+            customer_reference: record
+                .customer_reference
+                .as_ref()
+                .map(CustomerReference::as_str),
+            reservation_expires_at: record.reservation_expires_at,
+            placed_at: record.placed_at,
+            confirmed_at: record.confirmed_at,
+            fulfilled_at: record.fulfilled_at,
+            completed_at: record.completed_at,
+            cancelled_at: record.cancelled_at,
+            cancel_reason: record.cancel_reason.as_ref().map(CancelReason::as_str),
+        }
+    }
 }
 
 /// An order as an answer with `status`: body, `ETag` (its version), and `Location` for a new one.
 pub(crate) fn order_response(status: u16, order: &Order) -> StoredResponse {
-    let record = order.record();
-    let json = OrderJson {
-        id: record.id,
-        status: record.status,
-        version: record.version,
-        amounts: AmountsJson::from(record),
-        shipping_country: record.shipping_country,
-        lines: record.lines.iter().map(PricedLineJson::from).collect(),
-        customer_reference: record
-            .customer_reference
-            .as_ref()
-            .map(CustomerReference::as_str),
-        placed_at: record.placed_at,
-        cancelled_at: record.cancelled_at,
-    };
-    let mut headers = BTreeMap::from([
-        ("content-type".to_owned(), "application/json".to_owned()),
-        ("etag".to_owned(), format!("\"{}\"", record.version)),
-    ]);
+    let mut response = json_response(status, &OrderJson::from(order));
+    let tag = format!("\"{}\"", order.version());
+    response.headers.insert("etag".to_owned(), tag);
     if status == 201 {
-        headers.insert("location".to_owned(), format!("/v1/orders/{}", record.id));
+        let location = format!("/v1/orders/{}", order.id());
+        response.headers.insert("location".to_owned(), location);
     }
-    // Serialising structs of strings and integers into memory cannot fail.
-    let body = serde_json::to_vec(&json).unwrap_or_default();
-    StoredResponse {
-        status,
-        headers,
-        body,
-    }
+    response
+}
+
+/// 200 with a page of orders.
+pub(crate) fn list_response(page: &OrderPage) -> StoredResponse {
+    let json = OrderListJson {
+        orders: page.orders.iter().map(OrderJson::from).collect(),
+        next_cursor: page.next_cursor.as_deref(),
+    };
+    json_response(200, &json)
 }

@@ -566,7 +566,7 @@ async fn scopes_tenants_and_routes_are_checked() {
         assert_eq!(answer.problem(), expected);
     }
     let wrong_method = shop.send(shop.call("DELETE", "/v1/orders").signed()).await;
-    assert_eq!(wrong_method.header("allow"), Some("POST"));
+    assert_eq!(wrong_method.header("allow"), Some("POST,GET,HEAD"));
     let head = shop.send(shop.call("HEAD", &path).signed()).await;
     assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
     let stranger = TestTenant::create(&shop.db, &[("TEA", 250, 100)]).await;
@@ -674,4 +674,231 @@ async fn who_has_written_reads_it_with_the_token_also_while_the_replica_is_behin
     let refused = shop.send(with("a:0/1").signed()).await;
     assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{refused:?}");
     assert_eq!(refused.json()["code"], "consistency_token_invalid");
+}
+
+impl Shop {
+    /// A command on the order at `path`, with a key of its own.
+    fn command(&self, path: &str, name: &str, body: &str) -> Call {
+        let mut call = self.call("POST", &format!("{path}/{name}"));
+        call.headers
+            .insert("idempotency-key".to_owned(), Uuid::now_v7().to_string());
+        body.clone_into(&mut call.body);
+        call
+    }
+
+    /// Places an order of `quantity` of TEA, and returns its path.
+    async fn placed(&self, key: &str, quantity: u32) -> String {
+        let created = self.send(self.order(key, &tea(quantity)).signed()).await;
+        assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
+        format!("/v1/orders/{}", created.json()["id"].as_str().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn an_order_goes_all_the_way_and_its_timeline_tells_it() {
+    let shop = Shop::open(&[("TEA", 250, 100)]).await;
+    let path = shop.placed("k", 3).await;
+    let early = shop.send(shop.command(&path, "fulfil", "").signed()).await;
+    assert_eq!(early.problem(), problem(409, "order_not_fulfillable"));
+    let confirmed = shop.send(shop.command(&path, "confirm", "").signed()).await;
+    assert_eq!(confirmed.json()["status"], "confirmed");
+    assert_eq!(confirmed.json()["reservation_expires_at"], Value::Null);
+    let part = r#"{ "lines": [{ "line_number": 1, "quantity": 2 }] }"#;
+    let part = shop
+        .send(shop.command(&path, "fulfil", part).signed())
+        .await;
+    assert_eq!(part.json()["status"], "confirmed");
+    assert_eq!(part.json()["lines"][0]["fulfilled_quantity"], 2);
+    let late = shop.send(shop.command(&path, "cancel", "").signed()).await;
+    assert_eq!(late.problem(), problem(409, "order_not_cancellable"));
+    let much = r#"{ "lines": [{ "line_number": 1, "quantity": 2 }] }"#;
+    let much = shop
+        .send(shop.command(&path, "fulfil", much).signed())
+        .await;
+    assert_eq!(much.problem(), problem(422, "fulfilment_too_large"));
+    assert_eq!(much.json()["open_units"], 1);
+    let rest = shop.send(shop.command(&path, "fulfil", "").signed()).await;
+    assert_eq!(rest.json()["status"], "fulfilled");
+    let completed = shop
+        .send(shop.command(&path, "complete", "").signed())
+        .await;
+    assert_eq!(completed.json()["status"], "completed");
+    assert_eq!(completed.header("etag"), Some("\"5\""));
+
+    let timeline = shop
+        .send(shop.call("GET", &format!("{path}/timeline")).signed())
+        .await;
+    let json = timeline.json();
+    let types: Vec<&str> = json["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["type"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        types,
+        [
+            "order.placed.v1",
+            "order.confirmed.v1",
+            "order.fulfilled.v1",
+            "order.fulfilled.v1",
+            "order.completed.v1"
+        ]
+    );
+    let first = shop
+        .send(
+            shop.call("GET", &format!("{path}/timeline?limit=2"))
+                .signed(),
+        )
+        .await;
+    assert_eq!(first.json()["next_cursor"], "2");
+    let next = shop.call("GET", &format!("{path}/timeline?limit=2&cursor=2"));
+    assert_eq!(
+        shop.send(next.signed()).await.json()["entries"][0]["sequence"],
+        3
+    );
+}
+
+#[tokio::test]
+async fn an_order_is_cancelled_with_a_reason_that_is_a_word() {
+    let shop = Shop::open(&[("TEA", 250, 100)]).await;
+    let path = shop.placed("k", 1).await;
+    for bad in [
+        r#"{ "reason": "Two words" }"#,
+        r#"{ "reason": "reservation_expired" }"#,
+        r#"{ "because": "x" }"#,
+        "[]",
+    ] {
+        let refused = shop.send(shop.command(&path, "cancel", bad).signed()).await;
+        assert_eq!(
+            refused.problem(),
+            problem(422, "validation_failed"),
+            "{bad}"
+        );
+    }
+    let reason = r#"{ "reason": "customer_request" }"#;
+    let cancelled = shop
+        .send(shop.command(&path, "cancel", reason).signed())
+        .await;
+    assert_eq!(cancelled.json()["cancel_reason"], "customer_request");
+    for bad in [
+        r#"{ "lines": [] }"#,
+        r#"{ "lines": [{ "line_number": 0, "quantity": 1 }] }"#,
+        r#"{ "lines": [{ "line_number": 1, "quantity": 1 }, { "line_number": 1, "quantity": 1 }] }"#,
+    ] {
+        let refused = shop.send(shop.command(&path, "fulfil", bad).signed()).await;
+        assert_eq!(
+            refused.problem(),
+            problem(422, "validation_failed"),
+            "{bad}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn preconditions_are_held_to() {
+    let shop = Shop::open(&[("TEA", 250, 100)]).await;
+    let path = shop.placed("k", 1).await;
+    let confirm = |if_match: &str| {
+        let mut call = shop.command(&path, "confirm", "");
+        call.headers
+            .insert("if-match".to_owned(), if_match.to_owned());
+        call
+    };
+    for bad in ["1", "\"1", "\"1\" \"2\""] {
+        let refused = shop.send(confirm(bad).signed()).await;
+        assert_eq!(
+            refused.problem(),
+            problem(400, "precondition_invalid"),
+            "{bad}"
+        );
+    }
+    let stale = confirm("\"7\", W/\"1\"");
+    let refused = shop.send(stale.signed()).await;
+    assert_eq!(refused.problem(), problem(412, "precondition_failed"));
+    assert_eq!(refused.json()["current_version"], 1);
+    assert_eq!(
+        shop.send(stale.signed())
+            .await
+            .header("idempotent-replayed"),
+        Some("true")
+    );
+    let done = shop.send(confirm("\"7\", \"1\"").signed()).await;
+    assert_eq!(
+        (done.status, done.header("etag")),
+        (StatusCode::OK, Some("\"2\""))
+    );
+    let again = shop.send(confirm("*").signed()).await;
+    assert_eq!(again.problem(), problem(409, "order_not_confirmable"));
+
+    let mut read = shop.call("GET", &path);
+    read.headers
+        .insert("if-none-match".to_owned(), "W/\"2\"".to_owned());
+    let known = shop.send(read.signed()).await;
+    assert_eq!(
+        (known.status, known.body.len()),
+        (StatusCode::NOT_MODIFIED, 0)
+    );
+    assert_eq!(known.header("etag"), Some("\"2\""));
+    read.headers
+        .insert("if-none-match".to_owned(), "\"1\"".to_owned());
+    assert_eq!(shop.send(read.signed()).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn orders_are_listed_by_pages_and_every_wrong_parameter_is_named() {
+    let shop = Shop::open(&[("TEA", 250, 100)]).await;
+    let mut paths = Vec::new();
+    for n in 0..5 {
+        paths.push(shop.placed(&format!("k{n}"), 1).await);
+        shop.tenant.clock.advance_ms(1_000);
+    }
+    let list = |query: &str| shop.call("GET", &format!("/v1/orders?{query}"));
+    let first = shop
+        .send(list("limit=2&status=placed").signed())
+        .await
+        .json();
+    let shown = |page: &Value, n: usize| {
+        format!("/v1/orders/{}", page["orders"][n]["id"].as_str().unwrap())
+    };
+    assert_eq!(
+        [shown(&first, 0), shown(&first, 1)],
+        [paths[4].clone(), paths[3].clone()]
+    );
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let next = shop
+        .send(list(&format!("status=placed&cursor={cursor}")).signed())
+        .await
+        .json();
+    assert_eq!(next["orders"].as_array().unwrap().len(), 3);
+    assert_eq!(next["next_cursor"], Value::Null);
+    let foreign = shop.send(list(&format!("cursor={cursor}")).signed()).await;
+    assert_eq!(foreign.problem(), problem(400, "cursor_invalid"));
+    let window = "placed_from=2026-11-21T08:00:01Z&placed_before=2026-11-21T08:00:03%2B00:00";
+    let window = shop.send(list(window).signed()).await.json();
+    assert_eq!(window["orders"].as_array().unwrap().len(), 2);
+
+    let wrong = "limit=101&status=lost&placed_from=yesterday&placed_before=x&customer_reference=&page=2&status=placed";
+    let refused = shop.send(list(wrong).signed()).await;
+    assert_eq!(refused.problem(), problem(400, "query_invalid"));
+    let json = refused.json();
+    let mut named: Vec<&str> = json["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["parameter"].as_str().unwrap())
+        .collect();
+    named.sort_unstable();
+    named.dedup();
+    assert_eq!(
+        named,
+        [
+            "customer_reference",
+            "limit",
+            "page",
+            "placed_before",
+            "placed_from",
+            "status"
+        ]
+    );
 }

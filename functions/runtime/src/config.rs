@@ -19,6 +19,10 @@ pub const DIRECTORY_DATABASE_URL: &str = "SOUK_DIRECTORY_DATABASE_URL";
 pub const SHARDS: &str = "SOUK_SHARDS";
 /// The same by the owner of the schema, for operators.
 pub const SHARDS_ADMIN: &str = "SOUK_SHARDS_ADMIN";
+/// The URL of the one database by the role `souk_sweeper`.
+pub const SWEEPER_DATABASE_URL: &str = "SOUK_SWEEPER_DATABASE_URL";
+/// The shards by the role `souk_sweeper`, in the form of [`SHARDS`], where there are several.
+pub const SWEEPER_SHARDS: &str = "SOUK_SWEEPER_SHARDS";
 /// Connections in the pool, at most.
 pub const DATABASE_POOL_MAX: &str = "SOUK_DATABASE_POOL_MAX";
 /// Filter of log lines, in the syntax of `tracing_subscriber::EnvFilter`.

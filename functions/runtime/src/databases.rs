@@ -3,7 +3,8 @@
 
 use crate::config::{
     ConfigError, DATABASE_POOL_MAX, DATABASE_POOL_MAX_DEFAULT, DATABASE_URL,
-    DIRECTORY_DATABASE_URL, Lookup, REPLICA_DATABASE_URL, SHARDS,
+    DIRECTORY_DATABASE_URL, Lookup, REPLICA_DATABASE_URL, SHARDS, SWEEPER_DATABASE_URL,
+    SWEEPER_SHARDS,
 };
 use serde::Deserialize;
 use souk_app::tenants::{Directory, ShardName};
@@ -74,6 +75,14 @@ pub fn all_primaries(
         return primaries(lookup, variable);
     }
     Ok(BTreeMap::from([(ShardName::only(), database(lookup)?)]))
+}
+
+/// Every database by the role `souk_sweeper`: the one, or those of all shards.
+pub fn sweepers(lookup: &Lookup<'_>) -> Result<Vec<Database>, ConfigError> {
+    match lookup.optional(SWEEPER_DATABASE_URL) {
+        Some(url) => Ok(vec![connect(lookup, SWEEPER_DATABASE_URL, &url)?]),
+        None => Ok(primaries(lookup, SWEEPER_SHARDS)?.into_values().collect()),
+    }
 }
 
 /// The directory of the configuration.

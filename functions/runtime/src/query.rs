@@ -6,13 +6,14 @@ use core::fmt::Display;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
 use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The parameters of a request, read one by one.
 #[derive(Debug)]
 pub struct Query {
     values: BTreeMap<&'static str, String>,
-    wrong: Vec<String>,
+    wrong: Vec<Value>,
 }
 
 impl Query {
@@ -66,7 +67,8 @@ impl Query {
 
     /// Notes what is wrong with a parameter.
     pub fn note(&mut self, name: &str, reason: &str) {
-        self.wrong.push(format!("{name:?} {reason}"));
+        self.wrong
+            .push(json!({ "parameter": name, "reason": reason }));
     }
 
     /// Nothing, if all parameters were as they should be.
@@ -77,7 +79,9 @@ impl Query {
         if self.wrong.is_empty() {
             return Ok(());
         }
-        Err(Problem::new(Code::QueryInvalid, self.wrong.join("; ")))
+        let detail = "one or more query parameters are not valid; see errors";
+        let problem = Problem::new(Code::QueryInvalid, detail);
+        Err(problem.with_member("errors", Value::Array(self.wrong)))
     }
 }
 

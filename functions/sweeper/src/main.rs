@@ -1,3 +1,55 @@
-//! Not written yet.
+//! Lambda entry point of the sweeper. Woken by a schedule each minute; what the event says does not
+//! matter.
 
-fn main() {}
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use serde_json::{Value, json};
+use souk_app::{Database, SweepSettings, Tools};
+use souk_runtime::adapters::{sweepers, tools};
+use souk_runtime::batch::{deadline, with_causes};
+use souk_runtime::config::Lookup;
+use souk_runtime::telemetry;
+use souk_sweeper::sweep;
+use std::time::Duration;
+
+/// Kept back of the function's time to end what is under way: as long as one statement may run.
+const STOP_RESERVE: Duration = Duration::from_secs(10);
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let lookup = Lookup::environment();
+    telemetry::init(&lookup)?;
+    let tools = tools(&lookup)?;
+    let sweepers = sweepers(&lookup)?;
+    run(service_fn(|event: LambdaEvent<Value>| {
+        handle(&tools, &sweepers, event)
+    }))
+    .await
+}
+
+async fn handle(
+    tools: &Tools,
+    sweepers: &[Database],
+    event: LambdaEvent<Value>,
+) -> Result<Value, Error> {
+    let deadline = deadline(&event.context);
+    let stop_at = deadline.checked_sub(STOP_RESERVE).unwrap_or(deadline);
+    let total = sweep(tools, sweepers, SweepSettings::default(), stop_at).await;
+    tracing::info!(
+        orders.cancelled = total.reservations.cancelled,
+        orders.settled_by_others = total.reservations.settled_by_others,
+        orders.failed = total.reservations.failed,
+        out_of_time = total.reservations.out_of_time,
+        partitions.made = total.partitions.made,
+        partitions.dropped = total.partitions.dropped,
+        databases.failed = total.failed.len(),
+        "reservations swept"
+    );
+    for error in &total.failed {
+        let cause = with_causes(error);
+        tracing::error!(cause, "a database could not be swept");
+    }
+    if !total.failed.is_empty() {
+        return Err("not every database could be swept".into());
+    }
+    Ok(json!({ "cancelled": total.reservations.cancelled, "failed": total.reservations.failed }))
+}

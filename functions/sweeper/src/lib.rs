@@ -1,0 +1,54 @@
+//! The sweeper: what is done each minute, for all tenants of all databases.
+
+use souk_app::{
+    AppError, Database, PartitionReport, SweepReport, SweepSettings, Tools,
+    maintain_idempotency_keys, sweep_reservations,
+};
+use tokio::time::Instant;
+
+/// What a run did, over all databases.
+#[derive(Debug, Default)]
+pub struct SweepTotal {
+    /// Reservations.
+    pub reservations: SweepReport,
+    /// Partitions of idempotency records.
+    pub partitions: PartitionReport,
+    /// What failed for a whole database; the others are done.
+    pub failed: Vec<AppError>,
+}
+
+/// Gives back what expired reservations hold, and keeps room for idempotency records, in each database
+/// of `sweepers`, which are by the role `souk_sweeper`. `tools` act for the tenants. A database that
+/// fails does not hold up the others. Ends at `stop_at`; the next run goes on.
+pub async fn sweep(
+    tools: &Tools,
+    sweepers: &[Database],
+    settings: SweepSettings,
+    stop_at: Instant,
+) -> SweepTotal {
+    let mut total = SweepTotal::default();
+    for database in sweepers {
+        // First, and short: without room ahead, orders would end up in the default partition.
+        match maintain_idempotency_keys(database, tools.clock.now()).await {
+            Ok(report) => {
+                let sum = &mut total.partitions;
+                sum.made = sum.made.saturating_add(report.made);
+                sum.dropped = sum.dropped.saturating_add(report.dropped);
+            }
+            Err(error) => total.failed.push(error),
+        }
+        match sweep_reservations(tools, database, settings, stop_at).await {
+            Ok(report) => {
+                let sum = &mut total.reservations;
+                sum.cancelled = sum.cancelled.saturating_add(report.cancelled);
+                sum.settled_by_others = sum
+                    .settled_by_others
+                    .saturating_add(report.settled_by_others);
+                sum.failed = sum.failed.saturating_add(report.failed);
+                sum.out_of_time |= report.out_of_time;
+            }
+            Err(error) => total.failed.push(error),
+        }
+    }
+    total
+}
