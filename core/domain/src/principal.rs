@@ -7,8 +7,8 @@ use core::str::FromStr;
 pub const PRINCIPAL_BYTES_MAX: usize = 128;
 
 /// The caller as the edge authenticated it: an API key's id or a token's subject. It names who asks,
-/// never with which secret, so a renewed token of the same subject keeps its idempotency keys. An API
-/// key that replaces another is another principal.
+/// never with which secret, so a renewed token of the same subject keeps its idempotency keys, and so
+/// does an API key that replaces another.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Principal(String);
 

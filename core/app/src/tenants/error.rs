@@ -83,7 +83,7 @@ pub enum TenantError {
     #[error("interrupted")]
     Interrupted,
     /// The audit log was tampered with.
-    #[error("the audit log is broken: {0}")]
+    #[error("the audit log is broken")]
     AuditBroken(#[from] AuditBreak),
     /// A step on a shard was not done.
     #[error("a step of the move was not done")]
