@@ -300,7 +300,7 @@ async fn lost_answers_and_a_shop_in_distress_are_tried_again() {
         1 => Step::Refuse(503),
         2 => Step::Refuse(429),
         3 => Step::Answer,
-        _ => Step::LoseAnswer,
+        _ => Step::Refuse(500),
     })
     .await;
     let before = shop.revision().await;

@@ -39,9 +39,8 @@ enum Within {
 impl Within {
     const fn after(self, byte: u8) -> Self {
         match (self, byte) {
-            (Self::FieldStart | Self::QuoteInQuotes, b'"') => Self::Quotes,
             (Self::Quotes, b'"') => Self::QuoteInQuotes,
-            (Self::Quotes, _) => Self::Quotes,
+            (Self::FieldStart | Self::QuoteInQuotes, b'"') | (Self::Quotes, _) => Self::Quotes,
             (Self::FieldStart | Self::Plain | Self::QuoteInQuotes, b',') => Self::FieldStart,
             (Self::FieldStart | Self::Plain | Self::QuoteInQuotes, _) => Self::Plain,
         }

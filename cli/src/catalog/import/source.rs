@@ -123,7 +123,7 @@ impl Source {
                 None => from_json(line, &bytes),
             };
             return Ok(Some(match fields {
-                Ok(fields) => checked(line, fields),
+                Ok(fields) => checked(line, &fields),
                 Err(rejections) => Row::Rejected(rejections),
             }));
         }
@@ -198,14 +198,14 @@ fn format_of(path: &Path) -> Option<Format> {
     }
 }
 
-fn checked(line: u64, fields: ImportFields) -> Row {
+fn checked(line: u64, fields: &ImportFields) -> Row {
     if let Err(violations) = fields.clone().check() {
         let rejections = violations
             .into_iter()
             .map(|violation| Rejection::new(line, &violation.pointer, violation.reason));
         return Row::Rejected(rejections.collect());
     }
-    match serde_json::to_string(&fields) {
+    match serde_json::to_string(fields) {
         Ok(json) => Row::Good { line, json },
         Err(error) => Row::Rejected(vec![Rejection::new(line, "", error.to_string())]),
     }
@@ -227,12 +227,12 @@ fn from_csv(
     line: u64,
     bytes: &[u8],
 ) -> Result<ImportFields, Vec<Rejection>> {
-    let reject = |reason: String| vec![Rejection::new(line, "", reason)];
-    let cells = cells(bytes).ok_or_else(|| reject("the row is no CSV".to_owned()))?;
+    let reject = |reason: &str| vec![Rejection::new(line, "", reason)];
+    let cells = cells(bytes).ok_or_else(|| reject("the row is no CSV"))?;
     if cells.len() != columns.len() {
         let (cells, columns) = (cells.len(), columns.len());
         let reason = format!("the row has {cells} cells, and there are {columns} columns");
-        return Err(reject(reason));
+        return Err(reject(&reason));
     }
     let mut wrong = Vec::new();
     let mut fields = Vec::with_capacity(columns.len());
