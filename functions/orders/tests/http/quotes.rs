@@ -67,7 +67,11 @@ fn basket() -> Value {
 
 /// What an order and its quote have in common.
 fn numbers(answer: &Answer) -> Value {
-    let json = answer.json();
+    let mut json = answer.json();
+    for line in json["lines"].as_array_mut().unwrap() {
+        // Only an order is fulfilled.
+        line.as_object_mut().unwrap().remove("fulfilled_quantity");
+    }
     let names = [
         "subtotal",
         "discount",
