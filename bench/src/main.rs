@@ -59,6 +59,9 @@ struct Cli {
     /// A few seconds, without a limit: to see that it runs
     #[arg(long)]
     quick: bool,
+    /// Threads of the orders function
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
     #[command(flatten)]
     places: Places,
 }
@@ -126,6 +129,7 @@ async fn measure(cli: Cli) -> Result<ExitCode> {
         server: &server,
         places: &cli.places,
         quick: cli.quick,
+        threads: cli.threads,
     };
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;

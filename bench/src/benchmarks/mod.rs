@@ -38,6 +38,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) server: &'a Server,
     pub(crate) places: &'a Places,
     pub(crate) quick: bool,
+    /// Threads of the orders function.
+    pub(crate) threads: usize,
 }
 
 impl Settings<'_> {

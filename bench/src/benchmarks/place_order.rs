@@ -1,6 +1,6 @@
 //! `place-order` and `place-order-bound`: the whole way of an order against pgbench.
 
-use super::placing::{Placing, THREADS};
+use super::placing::Placing;
 use super::{Outcome, Settings};
 use crate::machine::Machine;
 use crate::pgbench::{Script, pgbench};
@@ -61,7 +61,7 @@ async fn compare(settings: &Settings<'_>, peer: &Peer, limit: Limit) -> Result<O
             "ours shares the machine with its load generator, one thread; the limit is on 8 connections"
                 .to_owned(),
         ],
-        facts: serde_json::json!({ "server_threads": THREADS }),
+        facts: serde_json::json!({ "server_threads": settings.threads }),
         comparisons,
     })
 }

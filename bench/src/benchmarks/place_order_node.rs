@@ -1,6 +1,6 @@
 //! `place-order-node`: the same endpoint, written in Fastify and node-postgres.
 
-use super::placing::{Placing, THREADS};
+use super::placing::Placing;
 use super::{Outcome, Settings};
 use crate::machine::Machine;
 use crate::report::Limit;
@@ -31,7 +31,7 @@ pub(super) async fn run(settings: &Settings<'_>) -> Result<Outcome> {
              on 8 connections"
                 .to_owned(),
         ],
-        facts: serde_json::json!({ "node": version, "server_threads": THREADS }),
+        facts: serde_json::json!({ "node": version, "server_threads": settings.threads }),
         comparisons,
     })
 }

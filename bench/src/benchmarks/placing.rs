@@ -10,8 +10,6 @@ use anyhow::{Result, bail};
 use core::cell::Cell;
 use core::time::Duration;
 
-/// Threads of the function: as many as the machine has cores, as tokio has it by itself.
-pub(crate) const THREADS: usize = 2;
 /// Orders that are written in advance for each second and connection: more than any server takes.
 const ORDERS_PER_S_OF_ONE_CONNECTION: usize = 4_000;
 /// The same for all connections together.
@@ -36,7 +34,7 @@ impl<'a> Placing<'a> {
     /// load generator has to it.
     pub(crate) async fn ours(settings: &Settings<'a>, connections: usize) -> Result<Self> {
         let shop = Shop::open(settings.server).await?;
-        let server = origin::start_ours(&shop.app_url(), connections, THREADS).await?;
+        let server = origin::start_ours(&shop.app_url(), connections, settings.threads).await?;
         Ok(Self::new(settings, shop, server, connections))
     }
 
