@@ -58,13 +58,14 @@ pub enum Code {
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::MethodInvalid,
         Self::PathInvalid,
         Self::QueryInvalid,
         Self::HostInvalid,
         Self::ContentLengthInvalid,
         Self::IdempotencyKeyInvalid,
+        Self::ConsistencyTokenInvalid,
         Self::BodyUnreadable,
         Self::CredentialMissing,
         Self::CredentialInvalid,
