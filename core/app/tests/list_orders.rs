@@ -160,7 +160,10 @@ async fn filters_show_exactly_what_they_say_on_pages_of_any_size() {
                 };
                 let matches = |order: &&Order| {
                     let record = order.record();
-                    let of_customer = record.customer_reference.as_ref().map(|r| r.as_str());
+                    let of_customer = record
+                        .customer_reference
+                        .as_ref()
+                        .map(souk_domain::CustomerReference::as_str);
                     status.is_none_or(|status| status == record.status)
                         && customer.is_none_or(|name| Some(name) == of_customer)
                         && placed_from.is_none_or(|from| record.placed_at >= from)

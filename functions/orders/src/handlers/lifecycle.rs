@@ -3,7 +3,7 @@
 
 use super::{answered, order_id, responder};
 use crate::OrdersState;
-use crate::representation::commands::{cancel_reason, fulfilment};
+use crate::representation::commands::{cancellation, fulfilment};
 use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
@@ -37,8 +37,7 @@ pub(crate) async fn fulfil(
     Extension(edge): Extension<EdgeCaller>,
     Path(id): Path<String>,
     command: Command,
-    headers: HeaderMap,
-    body: Bytes,
+    (headers, body): (HeaderMap, Bytes),
 ) -> Result<Response, Problem> {
     let (json, what) = optional_body(&headers, &body, fulfilment)?;
     let command = order_command(&id, &command, &headers, json.as_ref())?;
@@ -68,12 +67,11 @@ pub(crate) async fn cancel(
     Extension(edge): Extension<EdgeCaller>,
     Path(id): Path<String>,
     command: Command,
-    headers: HeaderMap,
-    body: Bytes,
+    (headers, body): (HeaderMap, Bytes),
 ) -> Result<Response, Problem> {
-    let (json, reason) = optional_body(&headers, &body, cancel_reason)?;
+    let (json, cancellation) = optional_body(&headers, &body, cancellation)?;
     let command = order_command(&id, &command, &headers, json.as_ref())?;
-    let reason = reason.flatten();
+    let reason = cancellation.and_then(|given| given.reason);
     let respond = responder(200, edge.caller.request_id);
     let answer = cancel_order(&state.tools, &edge.caller, &command, reason, respond).await?;
     Ok(answered(&state, answer).await)

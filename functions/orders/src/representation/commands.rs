@@ -4,16 +4,23 @@ use souk_domain::{CancelReason, Fulfilment, ORDER_LINES_MAX, QUANTITY_MAX, Quant
 use souk_runtime::fields::Field;
 use std::collections::BTreeMap;
 
+/// What a client says when it cancels.
+pub(crate) struct Cancellation {
+    /// Why, if it says so.
+    pub(crate) reason: Option<CancelReason>,
+}
+
 /// Body of `POST /v1/orders/{id}/cancel`: a reason, or none.
-pub(crate) fn cancel_reason(body: &Field<'_>) -> Option<Option<CancelReason>> {
+pub(crate) fn cancellation(body: &Field<'_>) -> Option<Cancellation> {
     let body = body.object(&["reason"])?;
-    body.optional("reason", |field| {
+    let reason = body.optional("reason", |field| {
         let reason: CancelReason = field.parse()?;
         if reason == CancelReason::reservation_expired() {
             return field.refuse("is a reason that only Souk itself gives");
         }
         Some(reason)
-    })
+    });
+    Some(Cancellation { reason: reason? })
 }
 
 /// Body of `POST /v1/orders/{id}/fulfil`: units of lines; all that is left where there are none given.
