@@ -1,6 +1,6 @@
 //! Places an order.
 
-use crate::once::{expiry, record_refusal, told_again, turned_away};
+use crate::once::{expiry, record_refusal, turned_away};
 use crate::price_sheets::Age;
 use crate::record_event::new_event;
 use crate::{Answer, AppError, Caller, Once, Tools};
@@ -96,8 +96,12 @@ pub async fn place_order(
                     consistency: Some(token),
                 });
             }
-            Placed::Key(claim) => {
-                return Ok(told_again(tools, caller, turned_away(claim)?).await);
+            Placed::Key(claim, consistency) => {
+                let answer = turned_away(claim)?;
+                return Ok(Answer {
+                    consistency,
+                    ..answer
+                });
             }
             Placed::Short(skus) => return Err(AppError::InsufficientStock { skus }),
             Placed::PricesChanged => tools.prices.forget(caller.tenant),

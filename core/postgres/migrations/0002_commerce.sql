@@ -139,13 +139,12 @@ CREATE FUNCTION souk.raise_catalog_revision() RETURNS bigint
     RETURNING revision
 $$;
 
--- All that is needed to price skus: one round trip. The revision is read first: what follows is at
--- least as new. `skus` is [{sku, tax_category, prices: [{amount_minor, valid_from_us, valid_until_us}]}]
+-- All that is needed to price skus: one round trip, and (STABLE) one snapshot. `skus` is [{sku, tax_category, prices: [{amount_minor, valid_from_us, valid_until_us}]}]
 -- of active skus that have a price in the currency now or later; times are Unix microseconds.
 CREATE FUNCTION souk.load_pricing(
     p_tenant uuid, p_currency text, p_skus text[], p_now timestamptz,
     OUT revision bigint, OUT rules jsonb, OUT skus jsonb
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql STABLE AS $$
 BEGIN
     PERFORM souk.enter_to_read(p_tenant);
     SELECT r.revision INTO revision FROM souk.catalog_revisions r WHERE r.tenant_id = p_tenant;
@@ -229,21 +228,25 @@ BEGIN
             CONTINUE;
         END IF;
         v_left := v_need;
-        FOR v_cell IN
-            SELECT c.location, c.bucket, c.available FROM souk.stock_levels c
-            WHERE c.tenant_id = p_tenant AND c.sku = p_skus[i]
-            ORDER BY c.location COLLATE "C", c.bucket FOR UPDATE
-        LOOP
-            v_take := least(v_left, v_cell.available);
-            IF v_take > 0 THEN
-                UPDATE souk.stock_levels
-                SET available = available - v_take, reserved = reserved + v_take
-                WHERE tenant_id = p_tenant AND sku = p_skus[i]
-                  AND location = v_cell.location AND bucket = v_cell.bucket;
-                allocations := allocations || jsonb_build_object('sku', p_skus[i],
-                    'location', v_cell.location, 'bucket', v_cell.bucket, 'units', v_take);
-                v_left := v_left - v_take;
-            END IF;
+        -- Twice: while this waited for the first bucket, others may have been added.
+        FOR v_pass IN 1 .. 2 LOOP
+            FOR v_cell IN
+                SELECT c.location, c.bucket, c.available FROM souk.stock_levels c
+                WHERE c.tenant_id = p_tenant AND c.sku = p_skus[i]
+                ORDER BY c.location COLLATE "C", c.bucket FOR UPDATE
+            LOOP
+                v_take := least(v_left, v_cell.available);
+                IF v_take > 0 THEN
+                    UPDATE souk.stock_levels
+                    SET available = available - v_take, reserved = reserved + v_take
+                    WHERE tenant_id = p_tenant AND sku = p_skus[i]
+                      AND location = v_cell.location AND bucket = v_cell.bucket;
+                    allocations := allocations || jsonb_build_object('sku', p_skus[i],
+                        'location', v_cell.location, 'bucket', v_cell.bucket, 'units', v_take);
+                    v_left := v_left - v_take;
+                END IF;
+                EXIT WHEN v_left = 0;
+            END LOOP;
             EXIT WHEN v_left = 0;
         END LOOP;
         IF v_left > 0 THEN
@@ -599,6 +602,11 @@ BEGIN
     verdict := v_claim.verdict;
     key_record := v_claim.key_record;
     IF verdict NOT IN ('fresh', 'takeover') THEN
+        -- The effect was committed before: whatever has been logged by now is enough to see it.
+        IF verdict = 'finished' THEN
+            wal_position := pg_current_wal_insert_lsn()::text;
+            transaction_id := '0';
+        END IF;
         RETURN;
     END IF;
     IF p_catalog_revision <> coalesce(

@@ -48,8 +48,9 @@ pub struct Placement<'a> {
 pub enum Placed {
     /// It is done.
     Placed(ConsistencyToken),
-    /// Nothing was written: the key is in use, or was used. Never [`Claim::Begun`].
-    Key(Claim),
+    /// Nothing was written: the key is in use, or was used. Never [`Claim::Begun`]; for
+    /// [`Claim::Finished`] with what a reader needs to see the first effect.
+    Key(Claim, Option<ConsistencyToken>),
     /// Nothing was written: prices have changed meanwhile.
     PricesChanged,
     /// Nothing was written: too few units are left of these.
@@ -211,13 +212,16 @@ async fn call_place(
     )
     .fetch_one(connection)
     .await?;
-    if let (Some(position), Some(transaction)) = (&row.wal_position, &row.transaction_id) {
-        return Ok(Placed::Placed(ConsistencyToken::new(
-            shard,
-            position,
-            transaction,
-        )?));
-    }
+    let token = match (&row.wal_position, &row.transaction_id) {
+        (Some(position), Some(transaction)) => {
+            Some(ConsistencyToken::new(shard, position, transaction)?)
+        }
+        _ => None,
+    };
+    let token = match token {
+        Some(token) if row.verdict == "placed" => return Ok(Placed::Placed(token)),
+        token => token,
+    };
     let claim = ClaimRow {
         verdict: row.verdict,
         created_on: row.created_on,
@@ -233,7 +237,7 @@ async fn call_place(
         expires_at: row.expires_at,
         lease_s: row.lease_s,
     };
-    Ok(Placed::Key(claim.into_claim(request)?))
+    Ok(Placed::Key(claim.into_claim(request)?, token))
 }
 
 /// An order's lines, a column each, and the units of each sku over all lines, by sku.
