@@ -187,8 +187,8 @@ ALTER TABLE souk.stock_levels
 -- Moves units from available to reserved, all skus or none: where `short` is not empty, the caller
 -- must roll back. Skus are given once each, in order; they are locked in that order, so that no two
 -- orders wait for each other. Within a sku the first bucket that is free and has enough is taken
--- without waiting; only where there is none are all its buckets locked, in order, and emptied one
--- after the other. `allocations` is [{sku, location, bucket, units}].
+-- without waiting; where none is free, one is waited for; only where none has enough are all its
+-- buckets locked, in order, and emptied one after the other. `allocations` is [{sku, location, bucket, units}].
 CREATE FUNCTION souk.reserve_stock(
     p_tenant uuid, p_skus text[], p_units bigint[],
     OUT allocations jsonb, OUT short text[]
@@ -200,6 +200,7 @@ DECLARE
     v_left bigint;
     v_location text;
     v_bucket smallint;
+    v_found boolean;
     v_cell record;
 BEGIN
     allocations := '[]';
@@ -211,7 +212,26 @@ BEGIN
         WHERE c.tenant_id = p_tenant AND c.sku = p_skus[i] AND c.available >= v_need
         ORDER BY (c.bucket + v_spin) % 64, c.location
         LIMIT 1 FOR UPDATE SKIP LOCKED;
-        IF FOUND THEN
+        v_found := FOUND;
+        IF NOT v_found THEN
+            -- None is free: waits for one of them, not for all. One that has too little when its turn
+            -- comes is let go of, by undoing its lock: below, all are locked in order, and two orders
+            -- that keep what they waited for in vain would wait for each other.
+            BEGIN
+                SELECT c.location, c.bucket INTO v_location, v_bucket
+                FROM souk.stock_levels c
+                WHERE c.tenant_id = p_tenant AND c.sku = p_skus[i] AND c.available >= v_need
+                ORDER BY (c.bucket + v_spin) % 64, c.location
+                LIMIT 1 FOR UPDATE;
+                IF NOT FOUND THEN
+                    RAISE EXCEPTION 'no bucket has enough' USING ERRCODE = 'SK013';
+                END IF;
+                v_found := true;
+            EXCEPTION WHEN SQLSTATE 'SK013' THEN
+                NULL;
+            END;
+        END IF;
+        IF v_found THEN
             UPDATE souk.stock_levels
             SET available = available - v_need, reserved = reserved + v_need
             WHERE tenant_id = p_tenant AND sku = p_skus[i]
