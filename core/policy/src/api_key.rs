@@ -34,8 +34,9 @@ impl KeyKind {
     }
 }
 
-/// The scopes that a publishable key may have: reading what is for sale, and asking what it costs.
-pub const PUBLISHABLE_SCOPES: [&str; 2] = ["catalog:read", "quotes:write"];
+/// The scopes that a publishable key may have. What is for sale can be read without any key, and
+/// `catalog:read` shows more than that: future prices, archived products, discount rules.
+pub const PUBLISHABLE_SCOPES: [&str; 1] = ["quotes:write"];
 /// Characters after the prefix at least: 190 bits of 62 characters.
 pub const KEY_CHARS_MIN: usize = 32;
 /// Characters after the prefix at most.

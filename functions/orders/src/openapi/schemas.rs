@@ -209,6 +209,7 @@ pub(super) struct TimelineEntry {
 }
 
 /// The numbers that an order of the same will have, and the quote that fixes them.
+#[allow(clippy::struct_field_names, reason = "the names are those of the JSON")]
 #[derive(ToSchema)]
 pub(super) struct Quote {
     /// To be sent with the order.
