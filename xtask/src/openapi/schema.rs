@@ -162,10 +162,11 @@ impl<'a> Comparison<'a> {
 
     fn required(&mut self, old: &Value, new: &Value, place: &str) {
         let (before, now) = (texts(old.get("required")), texts(new.get("required")));
-        let (lost, how) = match self.direction {
-            Direction::Sent => (&now - &before, "is required now"),
-            Direction::Answered => (&before - &now, "is not always there any more"),
+        let (more, fewer, how) = match self.direction {
+            Direction::Sent => (&now, &before, "is required now"),
+            Direction::Answered => (&before, &now, "is not always there any more"),
         };
+        let lost: BTreeSet<&str> = more.difference(fewer).copied().collect();
         // Of a property that is gone altogether it is said elsewhere.
         let known = |name: &&&str| {
             let all = new.get("properties");

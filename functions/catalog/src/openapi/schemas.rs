@@ -1,4 +1,5 @@
 //! Bodies of requests and answers about the catalog, as the description has them.
+#![allow(clippy::struct_field_names, reason = "the names are those of the JSON")]
 #![allow(dead_code, reason = "their fields are the schemas")]
 
 use std::collections::BTreeMap;

@@ -40,7 +40,7 @@ impl Shop {
 
     fn quote(&self, body: &Value) -> Call {
         let mut call = self.call("POST", "/v1/quotes");
-        call.scopes = "quotes:write".to_owned();
+        "quotes:write".clone_into(&mut call.scopes);
         call.body = body.to_string();
         call
     }
