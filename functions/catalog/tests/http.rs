@@ -7,15 +7,15 @@
 )]
 
 use axum::Router;
-use axum::body::Body;
 use futures::future::join_all;
-use http::{Request, StatusCode};
+use http::StatusCode;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use signed_request::{identity, signed};
 use souk_app::Clock as _;
 use souk_catalog::{CatalogState, router};
 use souk_runtime::edge_signature::EdgeGuard;
-use souk_runtime::signature::{KeyRing, MessageParts, SigningKey, sign};
+use souk_runtime::signature::{KeyRing, SigningKey};
 use souk_testkit::{TestDatabase, TestTenant};
 use std::collections::BTreeMap;
 use tower::ServiceExt as _;
@@ -23,6 +23,8 @@ use uuid::Uuid;
 
 #[path = "http/pricing_rules.rs"]
 mod pricing_rules;
+#[path = "../../runtime/tests/edge/signed_request.rs"]
+mod signed_request;
 
 const SHOP: &str = "catalog:read catalog:write inventory:read inventory:write";
 const PUBLIC: &str = "";
@@ -94,19 +96,8 @@ impl Shop {
         body: Option<&Value>,
     ) -> Answer {
         let (method, path) = target.split_once(' ').unwrap();
-        let mut all = BTreeMap::from([
-            ("souk-tenant".to_owned(), self.tenant.id.to_string()),
-            (
-                "souk-principal".to_owned(),
-                "key_00000000000000000000000000000001".to_owned(),
-            ),
-            ("souk-scopes".to_owned(), scopes.to_owned()),
-            ("souk-region".to_owned(), "local".to_owned()),
-            (
-                "souk-request-id".to_owned(),
-                format!("req_{}", Uuid::now_v7().simple()),
-            ),
-        ]);
+        let principal = "key_00000000000000000000000000000001";
+        let mut all = identity(&self.tenant.id.to_string(), principal, scopes);
         if method != "GET" {
             all.insert("idempotency-key".to_owned(), Uuid::now_v7().to_string());
         }
@@ -119,26 +110,9 @@ impl Shop {
                 .map(|(n, v)| ((*n).to_owned(), (*v).to_owned())),
         );
         let body = body.map(Value::to_string).unwrap_or_default();
-        let pairs: Vec<(&str, &str)> = all.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let parts = MessageParts {
-            method,
-            path: path.split('?').next().unwrap(),
-            query: path.split_once('?').map(|(_, query)| query),
-            headers: &pairs,
-            body: body.as_bytes(),
-        };
         let key = SigningKey::new("k1", vec![1; 32]).unwrap();
-        let signature = sign(&parts, &key, self.tenant.clock.now().unix_s(), 30).unwrap();
-        let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in &all {
-            request = request.header(name, value);
-        }
-        let request = request
-            .header("content-digest", signature.content_digest)
-            .header("signature-input", signature.signature_input)
-            .header("signature", signature.signature)
-            .body(Body::from(body.clone()))
-            .unwrap();
+        let now = self.tenant.clock.now().unix_s();
+        let request = signed((method, path), &all, &body, (&key, now));
         let (parts, body) = self
             .app
             .clone()

@@ -16,18 +16,23 @@ use futures::future::join_all;
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use signed_request::{identity, signed};
 use souk_app::{Clock as _, Shard, Shards, Tools};
 use souk_domain::TenantId;
 use souk_orders::{OrdersState, router};
 use souk_runtime::edge_signature::EdgeGuard;
-use souk_runtime::signature::{KeyRing, MessageParts, SigningKey, sign};
+use souk_runtime::signature::{KeyRing, SigningKey};
 use souk_testkit::{TestDatabase, TestReplica, TestTenant, quote_keys};
 use std::collections::BTreeMap;
 use tower::ServiceExt as _;
 use uuid::Uuid;
 
+#[path = "http/idempotency_keys.rs"]
+mod idempotency_keys;
 #[path = "http/quotes.rs"]
 mod quotes;
+#[path = "../../runtime/tests/edge/signed_request.rs"]
+mod signed_request;
 
 fn key(id: &str, byte: u8) -> SigningKey {
     SigningKey::new(id, vec![byte; 32]).unwrap()
@@ -63,6 +68,7 @@ impl Shop {
             headers: BTreeMap::from([("content-type".to_owned(), "application/json".to_owned())]),
             body: String::new(),
             tenant: self.tenant.id,
+            principal: "key_00000000000000000000000000000001",
             scopes: "orders:read orders:write".to_owned(),
             signed_at: self.tenant.clock.now().unix_s(),
             signing_key: key("k1", 1),
@@ -90,6 +96,7 @@ struct Call {
     headers: BTreeMap<String, String>,
     body: String,
     tenant: TenantId,
+    principal: &'static str,
     scopes: String,
     signed_at: i64,
     signing_key: SigningKey,
@@ -97,46 +104,10 @@ struct Call {
 
 impl Call {
     fn signed(&self) -> Request<Body> {
-        let mut headers = self.headers.clone();
-        headers.insert("souk-tenant".to_owned(), self.tenant.to_string());
-        headers.insert(
-            "souk-principal".to_owned(),
-            "key_00000000000000000000000000000001".to_owned(),
-        );
-        headers.insert("souk-scopes".to_owned(), self.scopes.clone());
-        headers.insert("souk-region".to_owned(), "local".to_owned());
-        headers.insert(
-            "souk-request-id".to_owned(),
-            format!("req_{}", Uuid::now_v7().simple()),
-        );
-        let (path, query) = match self.path.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (self.path.as_str(), None),
-        };
-        let pairs: Vec<(&str, &str)> = headers
-            .iter()
-            .map(|(n, v)| (n.as_str(), v.as_str()))
-            .collect();
-        let parts = MessageParts {
-            method: &self.method,
-            path,
-            query,
-            headers: &pairs,
-            body: self.body.as_bytes(),
-        };
-        let signature = sign(&parts, &self.signing_key, self.signed_at, 30).unwrap();
-        let mut request = Request::builder()
-            .method(self.method.as_str())
-            .uri(&self.path);
-        for (name, value) in &headers {
-            request = request.header(name, value);
-        }
-        request
-            .header("content-digest", signature.content_digest)
-            .header("signature-input", signature.signature_input)
-            .header("signature", signature.signature)
-            .body(Body::from(self.body.clone()))
-            .unwrap()
+        let mut headers = identity(&self.tenant.to_string(), self.principal, &self.scopes);
+        headers.extend(self.headers.clone());
+        let signer = (&self.signing_key, self.signed_at);
+        signed((&self.method, &self.path), &headers, &self.body, signer)
     }
 }
 
