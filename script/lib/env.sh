@@ -43,8 +43,8 @@ hash_of() { # FILE: 16 digits
     printf '%s\n' "${hash:0:16}"
 }
 
-venv_dir() {
-    printf '%s/venv-%s\n' "$SOUK_CACHE" "$(hash_of "$SOUK_ROOT/local/requirements.txt")"
+venv_dir() { # REQUIREMENTS: a file of local
+    printf '%s/venv-%s\n' "$SOUK_CACHE" "$(hash_of "$SOUK_ROOT/local/$1")"
 }
 
 # Tools of our own come after the machine's.

@@ -21,21 +21,21 @@ need_rust() {
         die "rustup could not add the target wasm32-unknown-unknown; name a toolchain that has it by SOUK_WASM_TOOLCHAIN"
 }
 
-need_python_environment() {
-    local venv
-    venv=$(venv_dir)
+need_python_environment() { # REQUIREMENTS, a file of local; WHAT it holds, in words
+    local requirements=$SOUK_ROOT/local/$1 venv
+    venv=$(venv_dir "$1")
     [[ -e $venv/complete ]] && return 0
     rm -rf "$venv" # half an installation, cut off
     command -v python3 >/dev/null || die "python3 is missing: install Python 3.11 or newer"
-    say "installing the Python parts of the local cloud"
+    say "installing $2"
     if ! python3 -m venv "$venv"; then
         rm -rf "$venv"
         die "python3 cannot make a virtual environment: apt-get install python3-venv, or your system's equivalent"
     fi
     if ! "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps \
-        --requirement "$SOUK_ROOT/local/requirements.txt"; then
+        --requirement "$requirements"; then
         rm -rf "$venv"
-        die "pip could not install what local/requirements.txt names"
+        die "pip could not install what local/$1 names"
     fi
     touch "$venv/complete"
 }

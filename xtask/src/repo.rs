@@ -60,12 +60,26 @@ impl Repo {
 
     /// The Python environment that `script/bootstrap` made from `local/requirements.txt`.
     pub(crate) fn venv(&self) -> Result<PathBuf> {
-        let requirements = self.root.join("local/requirements.txt");
-        let hash = files::sha256_hex(&requirements)?;
-        let short = hash.get(..16).context("a hash of 64 digits")?;
-        let venv = self.cache.join(format!("venv-{short}"));
+        let venv = self.venv_of("requirements.txt")?;
         need(&venv)?;
         Ok(venv)
+    }
+
+    /// The schemathesis that `script/bootstrap --full` installed from
+    /// `local/requirements-full.txt`.
+    pub(crate) fn schemathesis(&self) -> Result<PathBuf> {
+        let venv = self.venv_of("requirements-full.txt")?;
+        if !venv.join("complete").exists() {
+            bail!("{} is missing: run script/bootstrap --full", venv.display());
+        }
+        Ok(venv.join("bin/schemathesis"))
+    }
+
+    /// Where the environment of a file of `local` is, as `venv_dir` in `script/lib/env.sh` says.
+    fn venv_of(&self, requirements: &str) -> Result<PathBuf> {
+        let hash = files::sha256_hex(&self.root.join("local").join(requirements))?;
+        let short = hash.get(..16).context("a hash of 64 digits")?;
+        Ok(self.cache.join(format!("venv-{short}")))
     }
 
     /// `site-packages` of [`Repo::venv`].

@@ -8,14 +8,14 @@ use crate::repo::Repo;
 use crate::stack::{Console, Facts, Role, SHARDS, Servers, Stack, show_logs};
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tokio::process::Command;
 
 /// What to run.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct TestArguments {
-    /// Tests that have a short and a long form run the long one
+    /// Tests that have a short and a long form run the long one, and those without a short one run
     #[arg(long)]
     full: bool,
     /// Start Postgres only, and leave out the end-to-end tests
@@ -34,6 +34,7 @@ type Variables = Vec<(&'static str, String)>;
 
 /// Runs the tests; the summary of nextest is the last that is printed.
 pub(crate) async fn run(repo: &Repo, arguments: &TestArguments) -> Result<ExitCode> {
+    let schemathesis = schemathesis(repo, arguments)?;
     // Before anything runs that would share the machine with the compiler.
     if !compile(repo, arguments).await? {
         bail!("the tests do not compile");
@@ -67,11 +68,17 @@ pub(crate) async fn run(repo: &Repo, arguments: &TestArguments) -> Result<ExitCo
     };
     // From here on a signal stops nextest, which knows how to stop its tests.
     let ran = match started {
-        Ok(facts) => test_on(repo, arguments, &facts).await,
+        Ok(facts) => test_on(repo, arguments, &facts, schemathesis).await,
         Err(error) => Err(error),
     };
     stack.stop().await?;
     ran
+}
+
+/// Found before anything is started, and only where a test will ask for it.
+fn schemathesis(repo: &Repo, arguments: &TestArguments) -> Result<Option<PathBuf>> {
+    let wanted = arguments.full && !arguments.no_stack;
+    wanted.then(|| repo.schemathesis()).transpose()
 }
 
 async fn start(stack: &Stack, artefacts: Artefacts, state: &Path) -> Result<Facts> {
@@ -134,8 +141,17 @@ fn stack_variables(facts: &Facts) -> Result<Variables> {
     Ok(variables)
 }
 
-async fn test_on(repo: &Repo, arguments: &TestArguments, facts: &Facts) -> Result<ExitCode> {
-    nextest(repo, arguments, &stack_variables(facts)?).await
+async fn test_on(
+    repo: &Repo,
+    arguments: &TestArguments,
+    facts: &Facts,
+    schemathesis: Option<PathBuf>,
+) -> Result<ExitCode> {
+    let mut variables = stack_variables(facts)?;
+    if let Some(program) = schemathesis {
+        variables.push(("SOUK_TEST_SCHEMATHESIS", program.display().to_string()));
+    }
+    nextest(repo, arguments, &variables).await
 }
 
 async fn nextest(
@@ -151,6 +167,8 @@ async fn nextest(
     }
     if arguments.full {
         command.env("SOUK_TEST_FULL", "1");
+        // Tests without a short form are marked as ignored.
+        command.args(["--run-ignored", "all"]);
     }
     let status = run_foreground(&mut command).await?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());

@@ -40,7 +40,10 @@ const REFUSALS: &[Refusals] = &[
     ),
     ("quote", PRICING),
     ("list_orders", &[Code::QueryInvalid, Code::CursorInvalid]),
-    ("get_order", &[Code::OrderNotFound]),
+    (
+        "get_order",
+        &[Code::OrderNotFound, Code::PreconditionInvalid],
+    ),
     (
         "get_order_timeline",
         &[Code::OrderNotFound, Code::QueryInvalid],
