@@ -41,6 +41,12 @@ impl Database {
     /// `url` is a `postgres://` URL with a role that cannot bypass row level security. Works through
     /// a transaction pooler with `?statement-cache-capacity=0`: no session state is kept.
     pub fn connect_lazily(url: &str, connections_max: u32) -> Result<Self, DatabaseError> {
+        // The parser takes any scheme.
+        if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+            return Err(DatabaseError::OutOfRange {
+                what: "a URL that is not postgres://…",
+            });
+        }
         let options = PgConnectOptions::from_str(url)?.application_name("souk");
         let connections = Connections::new(options, connections_max)
             .map_err(|_| DatabaseError::OutOfRange { what: "a pool" })?;
