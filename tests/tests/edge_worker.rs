@@ -174,13 +174,13 @@ fn refused_by_request_line() -> Vec<Refused> {
             "route_not_found",
             paths(&["/", "/v1/payments", "/v1/orders/", "/v1/orders/a/b"]),
         ),
-        refused(405, "method_not_allowed", paths(&["/v1/orders"])).telling("allow", "POST"),
+        refused(405, "method_not_allowed", paths(&["/v1/quotes"])).telling("allow", "POST"),
         refused(
             405,
             "method_not_allowed",
             vec![("DELETE", method("DELETE")), ("OPTIONS", method("OPTIONS"))],
         )
-        .telling("allow", "GET"),
+        .telling("allow", "GET, HEAD"),
         refused(400, "method_invalid", vec![("TRACE", method("TRACE"))]),
         refused(
             400,
