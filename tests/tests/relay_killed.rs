@@ -23,7 +23,7 @@ use axum::response::Response;
 use futures::StreamExt as _;
 use serde_json::Value;
 use souk_app::{Once, OrderCommand, cancel_order, place_order};
-use souk_domain::{Event, IdempotencyKey, OrderId, RequestFingerprint};
+use souk_domain::{Event, IdempotencyKey, OrderId, RequestFingerprint, Subject};
 use souk_e2e::variable;
 use souk_testkit::{TestDatabase, TestTenant, order_request, respond};
 use std::collections::{BTreeMap, BTreeSet};
@@ -433,7 +433,7 @@ impl Deployment {
 
 /// Every event was taken by the queue, and the first time in its aggregate's order.
 fn assert_all_in_order(taken: &[Event], events: usize, seed: u64) {
-    let mut first_deliveries: BTreeMap<OrderId, Vec<u64>> = BTreeMap::new();
+    let mut first_deliveries: BTreeMap<Subject, Vec<u64>> = BTreeMap::new();
     let mut ids = BTreeSet::new();
     for event in taken {
         if ids.insert(event.id) {

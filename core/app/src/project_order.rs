@@ -14,6 +14,8 @@ pub enum Projection {
     Applied,
     /// It had been applied before.
     Duplicate,
+    /// It is not about an order.
+    Ignored,
 }
 
 /// Why an event could not be applied. It was not, and may be delivered again.
@@ -30,8 +32,12 @@ pub enum ProjectionError {
     Shards(#[from] DatabaseError),
 }
 
-/// Applies `event` to `order_summaries`, once: inbox entry and effect commit together.
+/// Applies `event` to `order_summaries`, once: inbox entry and effect commit together. Events that are
+/// not about orders change nothing.
 pub async fn project_order(db: &Shards, event: &Event) -> Result<Projection, ProjectionError> {
+    let Some(order) = event.subject.order() else {
+        return Ok(Projection::Ignored);
+    };
     let mut tx = db.begin(event.tenant_id).await?;
     if !inbox::accept(&mut tx, CONSUMER, event.id).await? {
         tx.rollback().await?;
@@ -42,7 +48,7 @@ pub async fn project_order(db: &Shards, event: &Event) -> Result<Projection, Pro
         order_summaries::insert_placed(&mut tx, sequence, placed).await?
     } else {
         let change = summary_change(&event.data);
-        order_summaries::apply(&mut tx, event.subject, sequence, change).await?
+        order_summaries::apply(&mut tx, order, sequence, change).await?
     };
     if !follows {
         tx.rollback().await?;

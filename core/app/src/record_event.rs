@@ -13,7 +13,7 @@ pub(crate) fn new_event(
     Event {
         id: EventId::from_uuid(tools.ids.uuid_v7(now)),
         tenant_id: caller.tenant,
-        subject: transition.order.id(),
+        subject: transition.order.id().into(),
         sequence: transition.order.version(),
         time: now,
         correlation_id: caller.request_id,

@@ -9,7 +9,7 @@
 use crate::{EventPublisher, OutgoingEvent};
 use core::time::Duration;
 use futures::future::join_all;
-use souk_domain::{EventId, OrderId};
+use souk_domain::{EventId, Subject};
 use souk_postgres::outbox::{self, BatchResult, LaneLease, PendingEvent};
 use souk_postgres::{Database, DatabaseError};
 use std::collections::{BTreeMap, BTreeSet};
@@ -290,9 +290,14 @@ impl<P: EventPublisher> Run<'_, P> {
 }
 
 fn to_outgoing(event: &PendingEvent) -> OutgoingEvent {
+    let subject = Subject::of_json_text(&event.body);
     OutgoingEvent {
         event_id: EventId::from_uuid(event.event_id),
-        group: OrderId::from_uuid(event.aggregate_id).to_string(),
+        // A newer version's subject may be of a kind that is unknown here: its order counts as well.
+        group: subject.map_or_else(
+            || event.aggregate_id.simple().to_string(),
+            |subject| subject.to_string(),
+        ),
         event_type: event.event_type.clone(),
         body: event.body.clone(),
     }

@@ -122,7 +122,7 @@ impl World {
         let event = Event {
             id: EventId::from_uuid(Uuid::now_v7()),
             tenant_id: self.tenant.id,
-            subject: self.subject,
+            subject: self.subject.into(),
             sequence: phase * 1_000_000 + self.tried,
             time: now,
             correlation_id: self.caller.request_id,

@@ -31,7 +31,7 @@ fn events(tenant: &TestTenant) -> [Event; 2] {
     let event = |sequence, data| Event {
         id: EventId::from_uuid(id()),
         tenant_id: tenant.id,
-        subject: order_id,
+        subject: order_id.into(),
         sequence,
         time: now,
         correlation_id: tenant.caller().request_id,

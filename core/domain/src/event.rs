@@ -1,6 +1,7 @@
 //! Events: what happened, in CloudEvents 1.0 names, with one type per version of a fact.
 
 mod order;
+mod subject;
 #[cfg(test)]
 mod tests;
 
@@ -8,8 +9,9 @@ pub use order::{
     FulfilledLineV1, OrderCancelledV1, OrderCompletedV1, OrderConfirmedV1, OrderFulfilledV1,
     OrderLineV1, OrderPaymentV1, OrderPlacedV1,
 };
+pub use subject::Subject;
 
-use crate::{EventId, OrderId, RequestId, TenantId, Timestamp};
+use crate::{EventId, RequestId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// Bytes of an event's JSON text at most: checked when it is written, so that no relay ever holds
@@ -126,7 +128,7 @@ pub struct Event {
     /// Whose.
     pub tenant_id: TenantId,
     /// The aggregate that it is about; events of one subject arrive in order.
-    pub subject: OrderId,
+    pub subject: Subject,
     /// Position among the subject's events, from 1, without gaps.
     pub sequence: u64,
     /// When it happened.
@@ -148,7 +150,7 @@ struct Envelope {
     source: String,
     #[serde(rename = "type")]
     type_name: String,
-    subject: OrderId,
+    subject: Subject,
     time: Timestamp,
     datacontenttype: String,
     tenant_id: TenantId,
@@ -167,7 +169,7 @@ impl Event {
         let envelope = Envelope {
             specversion: "1.0".to_owned(),
             id: self.id,
-            source: "/souk/orders".to_owned(),
+            source: self.subject.source().to_owned(),
             type_name: self.data.type_name().to_owned(),
             subject: self.subject,
             time: self.time,

@@ -22,7 +22,7 @@ pub use audit::{
 pub use event::{
     EVENT_BYTES_MAX, Event, EventData, EventError, FulfilledLineV1, OrderCancelledV1,
     OrderCompletedV1, OrderConfirmedV1, OrderFulfilledV1, OrderLineV1, OrderPaymentV1,
-    OrderPlacedV1,
+    OrderPlacedV1, Subject,
 };
 pub use idempotency::{
     FingerprintError, IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_KEY_TTL_HOURS, IdempotencyKey,

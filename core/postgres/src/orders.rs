@@ -203,7 +203,7 @@ async fn call_place(
         &lines.stock_skus,
         &lines.stock_units,
         event.id.as_uuid(),
-        i16::from(lane_of(event.subject)),
+        i16::from(lane_of(event.subject.as_uuid())),
         event.data.type_name(),
         event_text,
         response.status,

@@ -1,16 +1,20 @@
 //! Published forms, and what is no event.
 
 use super::*;
-use crate::{Currency, Money, PaymentStatus};
+use crate::{Currency, Money, OrderId, PaymentStatus};
 use uuid::Uuid;
+
+fn order() -> OrderId {
+    OrderId::from_uuid(Uuid::from_u128(2))
+}
 
 fn placed() -> Event {
     let eur: Currency = "EUR".parse().unwrap();
-    let order_id = OrderId::from_uuid(Uuid::from_u128(2));
+    let order_id = order();
     Event {
         id: EventId::from_uuid(Uuid::from_u128(1)),
         tenant_id: TenantId::from_uuid(Uuid::from_u128(3)),
-        subject: order_id,
+        subject: order_id.into(),
         sequence: 1,
         time: Timestamp::from_unix_ms(1_795_000_000_123).unwrap(),
         correlation_id: RequestId::from_uuid(Uuid::from_u128(4)),
@@ -62,7 +66,7 @@ fn later(data: EventData) -> Event {
 
 fn cancelled(reason: Option<&str>) -> Event {
     later(EventData::OrderCancelledV1(OrderCancelledV1 {
-        order_id: placed().subject,
+        order_id: order(),
         reason: reason.map(str::to_owned),
         cancelled_at: at(),
     }))
@@ -106,7 +110,7 @@ fn order_placed_v1_tells_the_parts_of_its_total() {
 
 #[test]
 fn the_events_of_an_orders_way_keep_their_published_forms() {
-    let order_id = placed().subject;
+    let order_id = order();
     let lines = vec![FulfilledLineV1 {
         line_number: 1,
         sku: "TEA-OOLONG-100G".parse().unwrap(),
@@ -141,7 +145,7 @@ fn the_events_of_an_orders_way_keep_their_published_forms() {
 fn the_events_of_a_payment_keep_their_published_forms() {
     let eur: Currency = "EUR".parse().unwrap();
     let data = |payment_status, amount, refunded| OrderPaymentV1 {
-        order_id: placed().subject,
+        order_id: order(),
         payment_status,
         amount: Money::new(amount, eur),
         refunded: Money::new(refunded, eur),
