@@ -117,6 +117,46 @@ prefixed_id!(
     RequestId,
     "req"
 );
+prefixed_id!(
+    /// A payment intent: the one payment of an order.
+    PaymentIntentId,
+    "pi"
+);
+prefixed_id!(
+    /// A payment attempt: one try to pay with one payment method.
+    PaymentAttemptId,
+    "pa"
+);
+prefixed_id!(
+    /// An effect that is wanted at the PSP. Its text form is in the PSP's idempotency key.
+    ProviderOperationId,
+    "po"
+);
+prefixed_id!(
+    /// A refund.
+    RefundId,
+    "re"
+);
+prefixed_id!(
+    /// A dispute (chargeback).
+    DisputeId,
+    "dp"
+);
+prefixed_id!(
+    /// A transfer of the ledger: entries that add up to nothing.
+    LedgerTransferId,
+    "lt"
+);
+prefixed_id!(
+    /// A tenant's endpoint that webhooks are sent to.
+    WebhookEndpointId,
+    "we"
+);
+prefixed_id!(
+    /// A webhook message: one event for one endpoint.
+    WebhookMessageId,
+    "wm"
+);
 
 #[cfg(test)]
 mod tests {

@@ -28,7 +28,11 @@ pub use idempotency::{
     FingerprintError, IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_KEY_TTL_HOURS, IdempotencyKey,
     IdempotencyKeyError, RequestFingerprint,
 };
-pub use ids::{ApiKeyId, EventId, IdError, OrderId, RequestId, TenantId};
+pub use ids::{
+    ApiKeyId, DisputeId, EventId, IdError, LedgerTransferId, OrderId, PaymentAttemptId,
+    PaymentIntentId, ProviderOperationId, RefundId, RequestId, TenantId, WebhookEndpointId,
+    WebhookMessageId,
+};
 pub use lane::{LANES, lane_of};
 pub use money::{Currency, Money, MoneyError};
 pub use order::{
