@@ -72,7 +72,10 @@ pub use offer::{Audience, Offer};
 pub use once::{Answer, Once, look_up_key};
 pub use order_timeline::{TIMELINE_ENTRIES_PER_PAGE_MAX, TimelinePage, order_timeline};
 pub use place_order::{OrderWish, RESERVATION_TTL_S, place_order};
-pub use ports::{Clock, EventPublisher, IdGenerator, OutgoingEvent, PublishError};
+pub use ports::{
+    Clock, EventPublisher, IdGenerator, MovementPage, OutgoingEvent, PaymentProvider,
+    ProviderCommand, ProviderError, ProviderRequest, PublishError,
+};
 pub use price_sheets::PriceSheets;
 pub use project_order::{Projection, ProjectionError, project_order};
 pub use put_prices::put_prices;

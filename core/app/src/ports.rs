@@ -1,6 +1,11 @@
-//! The borders to what is not ours: time, identity, the queue.
+//! The borders to what is not ours: time, identity, the queue, the PSP.
+
+mod payment_provider;
 
 use core::future::Future;
+pub use payment_provider::{
+    MovementPage, PaymentProvider, ProviderCommand, ProviderError, ProviderRequest,
+};
 use souk_domain::{EventId, Timestamp};
 use uuid::Uuid;
 

@@ -10,6 +10,7 @@ mod ids;
 mod lane;
 mod money;
 mod order;
+pub mod payment;
 pub mod pricing;
 mod principal;
 mod tenancy;
