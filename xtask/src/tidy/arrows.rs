@@ -46,12 +46,16 @@ const LAYERS: &[Layer] = &[
             "souk-postgres",
         ],
     ),
+    layer("souk-psp-simulator", &["souk-app", "souk-domain"]),
     layer("souk-e2e", &[]),
     layer("xtask", &["souk-domain"]),
 ];
 
 /// May be named in `[dev-dependencies]` only, by anyone.
-const FOR_TESTS_ONLY: &[&str] = &["souk-testkit", "souk-e2e"];
+const FOR_TESTS_ONLY: &[&str] = &["souk-testkit", "souk-psp-simulator", "souk-e2e"];
+
+/// What the PSP simulator's tests may name besides: the adapter that they hold against it.
+const OF_SIMULATOR_TESTS: &[&str] = &["souk-runtime"];
 
 /// What black-box tests may name besides, to prepare what they test and to read what it says.
 const OF_E2E_TESTS: &[&str] = &["souk-app", "souk-domain", "souk-policy"];
@@ -100,7 +104,8 @@ fn forbidden_arrows(package: &Package, layer: &Layer, members: &[&Package]) -> V
             let in_tests = dependency.kind == DependencyKind::Development
                 && (FOR_TESTS_ONLY.contains(&name)
                     || (layer.name == "souk-e2e" && OF_E2E_TESTS.contains(&name))
-                    || (layer.name == "souk-cli" && OF_CLI_TESTS.contains(&name)));
+                    || (layer.name == "souk-cli" && OF_CLI_TESTS.contains(&name))
+                    || (layer.name == "souk-psp-simulator" && OF_SIMULATOR_TESTS.contains(&name)));
             !(by_layer || in_tests)
         })
         .map(|dependency| {
