@@ -75,6 +75,7 @@ impl AppError {
                     | OrderError::NotFulfillable { .. }
                     | OrderError::NotCompletable { .. }
                     | OrderError::NotCancellable { .. }
+                    | OrderError::NotReinstatable { .. }
                     | OrderError::PartlyFulfilled
                     | OrderError::PaymentNotAllowed { .. }
                     | OrderError::ReservationIncomplete { .. }

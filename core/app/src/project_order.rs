@@ -74,6 +74,8 @@ fn summary_change(data: &EventData) -> SummaryChange {
             cancelled_at: Some(cancelled.cancelled_at),
             ..to(OrderStatus::Cancelled)
         },
+        EventData::OrderReinstatedV1(_) => to(OrderStatus::Placed),
+        EventData::OrderReinstatementRefusedV1(_) => SummaryChange::default(),
         EventData::OrderPaymentAuthorizedV1(payment)
         | EventData::OrderPaymentCapturedV1(payment)
         | EventData::OrderPaymentVoidedV1(payment)

@@ -32,7 +32,8 @@ impl Default for SweepSettings {
 pub struct SweepReport {
     /// Orders cancelled.
     pub cancelled: u64,
-    /// Orders that somebody else had confirmed or cancelled in the meantime.
+    /// Orders that somebody else had confirmed or cancelled in the meantime, or that are paid for: the
+    /// order process confirms those.
     pub settled_by_others: u64,
     /// Orders that could not be cancelled now; the next sweep tries again.
     pub failed: u64,
@@ -94,7 +95,7 @@ pub async fn sweep_reservations(
     }
 }
 
-/// Cancels the order, if it is still placed and its reservation has run out.
+/// Cancels the order, if it is still placed, its reservation has run out and nobody has paid.
 async fn sweep_one(tools: &Tools, due: DueReservation) -> Result<bool, AppError> {
     let now = tools.clock.now();
     let caller = Caller {
@@ -107,7 +108,7 @@ async fn sweep_one(tools: &Tools, due: DueReservation) -> Result<bool, AppError>
     let mut tx = tools.db.begin(due.tenant).await?;
     let cancelled = async {
         let order = orders::load_for_update(&mut tx, due.order).await?;
-        let Some(order) = order.filter(|order| order.reservation_has_expired(now)) else {
+        let Some(order) = order.filter(|order| order.has_expired_unpaid(now)) else {
             return Ok(false);
         };
         let transition = order.cancel(Some(CancelReason::reservation_expired()), now)?;

@@ -11,12 +11,13 @@
 
 use futures::future::join_all;
 use souk_app::{
-    Answer, AppError, ExpectedVersion, Once, OrderCommand, SweepSettings, cancel_order,
-    complete_order, confirm_order, fulfil_order, get_order, order_timeline, place_order,
-    sweep_reservations,
+    Answer, AppError, ExpectedVersion, Once, OrderCommand, RecordedPayment, SweepSettings,
+    cancel_order, complete_order, confirm_order, fulfil_order, get_order, order_timeline,
+    place_order, record_payment, sweep_reservations,
 };
 use souk_domain::{
-    Fulfilment, IdempotencyKey, OrderError, OrderId, OrderStatus, Quantity, RequestFingerprint,
+    Fulfilment, IdempotencyKey, OrderError, OrderId, OrderStatus, PaymentChange, Quantity,
+    RequestFingerprint,
 };
 use souk_testkit::{Probe, TestDatabase, TestTenant, order_request, respond};
 use std::time::Duration;
@@ -215,6 +216,33 @@ async fn what_nobody_confirms_is_swept_and_nothing_else() {
     }
     let available = "SELECT sum(available)::bigint FROM souk.stock_levels";
     assert_eq!(shop.db.number(available).await, 100 - 4);
+    shop.assert_stock_is_conserved(100).await;
+}
+
+#[tokio::test]
+async fn what_is_paid_for_is_not_swept_however_late_it_is_confirmed() {
+    let shop = Shop::open(&[("TEA", 250, 100)]).await;
+    let (paid, unpaid) = (
+        shop.place("paid", &[("TEA", 2)]).await,
+        shop.place("unpaid", &[("TEA", 2)]).await,
+    );
+    let (tools, caller) = (&shop.tenant.tools, shop.tenant.caller());
+    let mut tx = tools.db.begin(caller.tenant).await.unwrap();
+    let payment = RecordedPayment {
+        order: paid,
+        change: PaymentChange::Authorize,
+        at: tools.clock.now(),
+    };
+    record_payment(tools, &mut tx, &caller, payment)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    shop.tenant.clock.advance_ms(2 * LATE_MS);
+    assert_eq!(shop.sweep().await, 1);
+    assert_eq!(shop.status(unpaid).await, OrderStatus::Cancelled);
+    assert_eq!(shop.status(paid).await, OrderStatus::Placed);
+    shop.run(What::Confirm, "confirm", paid).await.unwrap();
+    assert_eq!(shop.status(paid).await, OrderStatus::Confirmed);
     shop.assert_stock_is_conserved(100).await;
 }
 

@@ -10,7 +10,7 @@ use futures::future::join_all;
 use souk_app::{Projection, ProjectionError, project_order};
 use souk_domain::{
     Event, EventData, EventId, Money, OrderCancelledV1, OrderId, OrderLineV1, OrderPlacedV1,
-    Timestamp,
+    OrderReinstatedV1, Timestamp,
 };
 use souk_testkit::{TestDatabase, TestTenant};
 
@@ -117,4 +117,28 @@ async fn an_event_out_of_sequence_is_refused_and_can_come_again() {
         Projection::Applied
     );
     assert_eq!(db.number(APPLIED).await, 2);
+}
+
+#[tokio::test]
+async fn an_order_that_is_placed_again_is_no_longer_cancelled() {
+    let db = TestDatabase::create().await;
+    let tenant = TestTenant::create(&db, &[]).await;
+    let [placed, cancelled] = events(&tenant);
+    let again = Event {
+        id: EventId::from_uuid(uuid::Uuid::now_v7()),
+        sequence: 3,
+        data: EventData::OrderReinstatedV1(OrderReinstatedV1 {
+            order_id: placed.subject.order().unwrap(),
+            reservation_expires_at: placed.time,
+            reinstated_at: placed.time,
+        }),
+        ..cancelled.clone()
+    };
+    for event in [&placed, &cancelled, &again] {
+        let projected = project_order(&tenant.tools.db, event).await;
+        assert_eq!(projected.unwrap(), Projection::Applied);
+    }
+    let placed = "SELECT count(*) FROM souk.order_summaries \
+         WHERE status = 'placed' AND cancelled_at IS NULL AND events_applied = 3";
+    assert_eq!(db.number(placed).await, 1);
 }

@@ -1,14 +1,16 @@
 //! Events: what happened, in CloudEvents 1.0 names, with one type per version of a fact.
 
 mod order;
+mod routing;
 mod subject;
 #[cfg(test)]
 mod tests;
 
 pub use order::{
     FulfilledLineV1, OrderCancelledV1, OrderCompletedV1, OrderConfirmedV1, OrderFulfilledV1,
-    OrderLineV1, OrderPaymentV1, OrderPlacedV1,
+    OrderLineV1, OrderPaymentV1, OrderPlacedV1, OrderReinstatedV1, OrderReinstatementRefusedV1,
 };
+pub use routing::{EventType, Queue, UnknownEventType, UnknownQueue};
 pub use subject::Subject;
 
 use crate::{EventId, RequestId, TenantId, Timestamp};
@@ -32,6 +34,10 @@ pub enum EventData {
     OrderCompletedV1(OrderCompletedV1),
     /// `order.cancelled.v1`
     OrderCancelledV1(OrderCancelledV1),
+    /// `order.reinstated.v1`
+    OrderReinstatedV1(OrderReinstatedV1),
+    /// `order.reinstatement_refused.v1`
+    OrderReinstatementRefusedV1(OrderReinstatementRefusedV1),
     /// `order.payment_authorized.v1`
     OrderPaymentAuthorizedV1(OrderPaymentV1),
     /// `order.payment_captured.v1`
@@ -68,6 +74,8 @@ impl EventData {
             Self::OrderFulfilledV1(_) => "order.fulfilled.v1",
             Self::OrderCompletedV1(_) => "order.completed.v1",
             Self::OrderCancelledV1(_) => "order.cancelled.v1",
+            Self::OrderReinstatedV1(_) => "order.reinstated.v1",
+            Self::OrderReinstatementRefusedV1(_) => "order.reinstatement_refused.v1",
             Self::OrderPaymentAuthorizedV1(_) => "order.payment_authorized.v1",
             Self::OrderPaymentCapturedV1(_) => "order.payment_captured.v1",
             Self::OrderPaymentVoidedV1(_) => "order.payment_voided.v1",
@@ -83,6 +91,8 @@ impl EventData {
             Self::OrderFulfilledV1(data) => serde_json::to_value(data),
             Self::OrderCompletedV1(data) => serde_json::to_value(data),
             Self::OrderCancelledV1(data) => serde_json::to_value(data),
+            Self::OrderReinstatedV1(data) => serde_json::to_value(data),
+            Self::OrderReinstatementRefusedV1(data) => serde_json::to_value(data),
             Self::OrderPaymentAuthorizedV1(data)
             | Self::OrderPaymentCapturedV1(data)
             | Self::OrderPaymentVoidedV1(data)
@@ -99,6 +109,10 @@ impl EventData {
             "order.fulfilled.v1" => serde_json::from_value(data).map(Self::OrderFulfilledV1),
             "order.completed.v1" => serde_json::from_value(data).map(Self::OrderCompletedV1),
             "order.cancelled.v1" => serde_json::from_value(data).map(Self::OrderCancelledV1),
+            "order.reinstated.v1" => serde_json::from_value(data).map(Self::OrderReinstatedV1),
+            "order.reinstatement_refused.v1" => {
+                serde_json::from_value(data).map(Self::OrderReinstatementRefusedV1)
+            }
             "order.payment_authorized.v1" => {
                 serde_json::from_value(data).map(Self::OrderPaymentAuthorizedV1)
             }

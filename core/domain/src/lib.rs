@@ -21,9 +21,10 @@ pub use audit::{
     AuditHeadError,
 };
 pub use event::{
-    EVENT_BYTES_MAX, Event, EventData, EventError, FulfilledLineV1, OrderCancelledV1,
+    EVENT_BYTES_MAX, Event, EventData, EventError, EventType, FulfilledLineV1, OrderCancelledV1,
     OrderCompletedV1, OrderConfirmedV1, OrderFulfilledV1, OrderLineV1, OrderPaymentV1,
-    OrderPlacedV1, Subject,
+    OrderPlacedV1, OrderReinstatedV1, OrderReinstatementRefusedV1, Queue, Subject,
+    UnknownEventType, UnknownQueue,
 };
 pub use idempotency::{
     FingerprintError, IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_KEY_TTL_HOURS, IdempotencyKey,

@@ -6,6 +6,7 @@ mod error;
 mod filter;
 mod lifecycle;
 mod payment;
+mod reinstate;
 mod request;
 mod status;
 #[cfg(test)]

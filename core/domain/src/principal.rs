@@ -23,6 +23,11 @@ impl Principal {
         Self("souk-sweeper".to_owned())
     }
 
+    /// Souk itself, when it does what an order's process wants.
+    pub fn order_process() -> Self {
+        Self("souk-order-process".to_owned())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -43,7 +43,7 @@ pub struct SummaryChange {
     pub status: Option<OrderStatus>,
     /// Where its payment stands now.
     pub payment_status: Option<PaymentStatus>,
-    /// When it was cancelled.
+    /// When it was cancelled. An order that gets another status than cancelled has no such time.
     pub cancelled_at: Option<Timestamp>,
 }
 
@@ -59,7 +59,8 @@ pub async fn apply(
     let updated = sqlx::query!(
         "UPDATE souk.order_summaries \
          SET status = coalesce($3, status), payment_status = coalesce($4, payment_status), \
-             cancelled_at = coalesce($5, cancelled_at), last_sequence = $6::bigint, \
+             cancelled_at = CASE WHEN coalesce($3, status) = 'cancelled' \
+                 THEN coalesce($5, cancelled_at) END, last_sequence = $6::bigint, \
              events_applied = events_applied + 1 \
          WHERE tenant_id = $1 AND order_id = $2 AND last_sequence = $6::bigint - 1",
         tenant,

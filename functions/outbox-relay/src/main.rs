@@ -3,11 +3,11 @@
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
-use souk_app::{Database, RelaySettings, relay_shards};
+use souk_app::{Database, RelaySettings, RoutedPublisher, relay_shards};
 use souk_outbox_relay::SqsPublisher;
 use souk_runtime::adapters::{AwsBounds, all_primaries, aws_config};
 use souk_runtime::batch::{deadline, with_causes};
-use souk_runtime::config::{Lookup, READ_MODELS_QUEUE_URL, SHARDS};
+use souk_runtime::config::{Lookup, SHARDS};
 use souk_runtime::telemetry;
 use std::time::Duration;
 
@@ -25,9 +25,13 @@ async fn main() -> Result<(), Error> {
     let lookup = Lookup::environment();
     telemetry::init(&lookup)?;
     let shards: Vec<_> = all_primaries(&lookup, SHARDS)?.into_values().collect();
-    let queue_url = lookup.required(READ_MODELS_QUEUE_URL)?;
+    let urls = lookup.event_queues()?;
     let sqs = aws_sdk_sqs::Client::new(&aws_config(SQS_BOUNDS).await);
-    let publisher = SqsPublisher::new(sqs, queue_url);
+    let queues = urls
+        .into_iter()
+        .map(|(queue, url)| (queue, SqsPublisher::new(sqs.clone(), url)))
+        .collect();
+    let publisher = RoutedPublisher::new(queues)?;
     let holder = uuid::Uuid::now_v7().to_string();
     let settings = RelaySettings {
         holder,
@@ -41,7 +45,7 @@ async fn main() -> Result<(), Error> {
 
 async fn handle(
     shards: &[Database],
-    publisher: &SqsPublisher,
+    publisher: &RoutedPublisher<SqsPublisher>,
     settings: &RelaySettings,
     event: LambdaEvent<Value>,
 ) -> Result<Value, Error> {

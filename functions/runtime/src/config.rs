@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use core::fmt;
 use core::str::FromStr;
+use souk_domain::{Queue, UnknownQueue};
 use souk_policy::signature::{KeyRing, SigningKey};
 use std::collections::BTreeMap;
 
@@ -31,8 +32,9 @@ pub const LOG: &str = "SOUK_LOG";
 pub const EDGE_KEYS: &str = "SOUK_EDGE_KEYS";
 /// The queue that wakes the outbox relay.
 pub const DOORBELL_QUEUE_URL: &str = "SOUK_DOORBELL_QUEUE_URL";
-/// The FIFO queue of the read-model consumer.
-pub const READ_MODELS_QUEUE_URL: &str = "SOUK_READ_MODELS_QUEUE_URL";
+/// The FIFO queues that events are published to: a JSON object of queue name to URL, with every name of
+/// [`Queue`].
+pub const EVENT_QUEUES: &str = "SOUK_EVENT_QUEUES";
 /// Password to give to the role `souk_app`.
 pub const APP_ROLE_PASSWORD: &str = "SOUK_APP_ROLE_PASSWORD";
 /// Password to give to the role `souk_relay`.
@@ -112,6 +114,23 @@ impl<'a> Lookup<'a> {
                 reason: e.to_string(),
             })
         })
+    }
+
+    /// The URLs of the queues that events are published to.
+    pub fn event_queues(&self) -> Result<BTreeMap<Queue, String>, ConfigError> {
+        let invalid = |reason: String| ConfigError::Invalid {
+            variable: EVENT_QUEUES,
+            reason,
+        };
+        let entries: BTreeMap<String, String> = serde_json::from_str(&self.required(EVENT_QUEUES)?)
+            .map_err(|_| invalid("a JSON object of queue name to URL is wanted".to_owned()))?;
+        let named = entries.into_iter().map(|(name, url)| {
+            let queue = name
+                .parse()
+                .map_err(|e: UnknownQueue| invalid(e.to_string()))?;
+            Ok((queue, url))
+        });
+        named.collect()
     }
 
     /// The keys that the edge may sign with.

@@ -37,7 +37,8 @@ impl From<&OrderError> for Problem {
             | OrderError::UnknownStatus
             | OrderError::UnknownPaymentStatus => refused(Code::ValidationFailed),
             // No operation of the API records a payment.
-            OrderError::PaymentNotAllowed { .. }
+            OrderError::NotReinstatable { .. }
+            | OrderError::PaymentNotAllowed { .. }
             | OrderError::InvalidRefund
             | OrderError::ReservationIncomplete { .. } => internal().with_cause(error),
         }

@@ -25,6 +25,10 @@ const DOORBELL_QUEUE: &str = "souk-doorbell";
 const DOORBELL_DLQ: &str = "souk-doorbell-dlq";
 const READ_MODELS_QUEUE: &str = "souk-read-models.fifo";
 const READ_MODELS_DLQ: &str = "souk-read-models-dlq.fifo";
+const ORDER_PROCESS_QUEUE: &str = "souk-order-process.fifo";
+const ORDER_PROCESS_DLQ: &str = "souk-order-process-dlq.fifo";
+const WEBHOOKS_QUEUE: &str = "souk-webhooks.fifo";
+const WEBHOOKS_DLQ: &str = "souk-webhooks-dlq.fifo";
 /// SQS wants it in the name of a FIFO queue.
 const FIFO_SUFFIX: &str = ".fifo";
 const RECEIVES_MAX: u32 = 5;
@@ -163,17 +167,35 @@ struct Deployment<'a> {
 struct Queues {
     doorbell: String,
     read_models: String,
+    order_process: String,
+    webhooks: String,
+}
+
+impl Queues {
+    /// Where the relay finds the queue of each consumer.
+    fn of_events(&self) -> (&'static str, String) {
+        let urls = json!({
+            "read_models": self.read_models,
+            "order_process": self.order_process,
+            "webhooks": self.webhooks,
+        });
+        ("SOUK_EVENT_QUEUES", urls.to_string())
+    }
 }
 
 impl Deployment<'_> {
     async fn queues(&self) -> Result<Queues> {
-        let (doorbell, read_models) = tokio::try_join!(
+        let (doorbell, read_models, order_process, webhooks) = tokio::try_join!(
             self.queue(DOORBELL_QUEUE, DOORBELL_DLQ),
             self.queue(READ_MODELS_QUEUE, READ_MODELS_DLQ),
+            self.queue(ORDER_PROCESS_QUEUE, ORDER_PROCESS_DLQ),
+            self.queue(WEBHOOKS_QUEUE, WEBHOOKS_DLQ),
         )?;
         Ok(Queues {
             doorbell,
             read_models,
+            order_process,
+            webhooks,
         })
     }
 
@@ -298,10 +320,7 @@ impl Deployment<'_> {
 
     async fn outbox_relay(&self, queues: &Queues) -> Result<()> {
         let shards = self.databases.shards(Role::Relay, Servers::Primary)?;
-        let variables = vec![
-            (SHARDS, shards),
-            ("SOUK_READ_MODELS_QUEUE_URL", queues.read_models.clone()),
-        ];
+        let variables = vec![(SHARDS, shards), queues.of_events()];
         self.function(OUTBOX_RELAY, OUTBOX_RELAY_TIMEOUT_S, variables)
             .await?;
         self.event_source(DOORBELL_QUEUE, OUTBOX_RELAY, Some(RELAYS_MAX))

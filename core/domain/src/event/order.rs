@@ -128,6 +128,30 @@ pub struct OrderCancelledV1 {
     pub cancelled_at: Timestamp,
 }
 
+/// `order.reinstated.v1`: the payment came after the reservation had run out, and the stock could be
+/// reserved again. The order is placed as before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderReinstatedV1 {
+    /// The order.
+    pub order_id: OrderId,
+    /// Until when its stock is held without a confirmation.
+    pub reservation_expires_at: Timestamp,
+    /// When.
+    pub reinstated_at: Timestamp,
+}
+
+/// `order.reinstatement_refused.v1`: the payment came after the reservation had run out, and others had
+/// bought the stock by then. The order stays cancelled, and the money goes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderReinstatementRefusedV1 {
+    /// The order.
+    pub order_id: OrderId,
+    /// Why it stays cancelled, in a word: `sold_out_before_payment`.
+    pub reason: String,
+    /// When.
+    pub refused_at: Timestamp,
+}
+
 /// `order.payment_authorized.v1`, `order.payment_captured.v1`, `order.payment_voided.v1` and
 /// `order.payment_refunded.v1`: something happened to an order's payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -139,6 +139,24 @@ fn the_events_of_an_orders_way_keep_their_published_forms() {
             completed_at: at(),
         })),
     );
+    published(
+        "order_reinstated_v1",
+        &later(EventData::OrderReinstatedV1(OrderReinstatedV1 {
+            order_id,
+            reservation_expires_at: at(),
+            reinstated_at: at(),
+        })),
+    );
+    published(
+        "order_reinstatement_refused_v1",
+        &later(EventData::OrderReinstatementRefusedV1(
+            OrderReinstatementRefusedV1 {
+                order_id,
+                reason: "sold_out_before_payment".to_owned(),
+                refused_at: at(),
+            },
+        )),
+    );
 }
 
 #[test]

@@ -15,9 +15,38 @@ pub const CANCEL_REASON_BYTES_MAX: usize = 64;
 pub struct CancelReason(String);
 
 impl CancelReason {
-    /// What the sweeper says when it cancels; nobody else may.
+    /// Nobody has confirmed or paid in time.
     pub fn reservation_expired() -> Self {
         Self("reservation_expired".to_owned())
+    }
+
+    /// The payment came when the reservation had run out, and others had bought the stock by then: the
+    /// money goes back.
+    pub fn sold_out_before_payment() -> Self {
+        Self("sold_out_before_payment".to_owned())
+    }
+
+    /// What was held for the order was released before anything was delivered, by the merchant or
+    /// because an authorization does not last for ever.
+    pub fn payment_voided() -> Self {
+        Self("payment_voided".to_owned())
+    }
+
+    /// All of the money went back before the order was confirmed.
+    pub fn payment_refunded() -> Self {
+        Self("payment_refunded".to_owned())
+    }
+
+    /// Whether it is a word that only Souk itself may use, because it acts on it, or a client reads from
+    /// it what Souk did.
+    pub fn is_reserved(&self) -> bool {
+        [
+            Self::reservation_expired(),
+            Self::sold_out_before_payment(),
+            Self::payment_voided(),
+            Self::payment_refunded(),
+        ]
+        .contains(self)
     }
 
     /// The word.

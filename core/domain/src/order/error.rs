@@ -51,6 +51,12 @@ pub enum OrderError {
         /// Where the order stands.
         status: OrderStatus,
     },
+    /// Only an order that was cancelled because its reservation had run out can be placed again.
+    #[error("an order that is {status} cannot be reinstated, unless its reservation has expired")]
+    NotReinstatable {
+        /// Where the order stands.
+        status: OrderStatus,
+    },
     /// A part of the order is with its buyer: it cannot be cancelled as if nothing had happened.
     #[error("an order of which units are fulfilled cannot be cancelled")]
     PartlyFulfilled,

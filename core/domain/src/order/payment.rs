@@ -59,6 +59,14 @@ impl PaymentStatus {
         }
     }
 
+    /// Whether money of the buyer is held or was taken, and has not gone back in full.
+    pub const fn has_money(&self) -> bool {
+        match self {
+            Self::Authorized | Self::Paid | Self::PartiallyRefunded => true,
+            Self::Unpaid | Self::Refunded | Self::Voided => false,
+        }
+    }
+
     /// Where the payment stands after `change`, of a total of which `refundable` is captured and not
     /// refunded yet. Says for every status and every change what becomes of it.
     ///

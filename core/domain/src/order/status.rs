@@ -17,7 +17,8 @@ pub enum OrderStatus {
     Fulfilled,
     /// Nothing more is to be done. Final.
     Completed,
-    /// Given up, its stock released. Final.
+    /// Given up, its stock released. Final, but for an order whose reservation had run out when its
+    /// payment came ([`super::Order::reinstate`]).
     Cancelled,
 }
 

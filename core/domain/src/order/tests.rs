@@ -267,6 +267,78 @@ fn a_confirmation_after_the_expiry_holds_unless_the_order_was_cancelled_first() 
 }
 
 #[test]
+fn what_expired_can_be_placed_again_and_nothing_else() {
+    let order = placed_in_buckets(&[("TEA", 3), ("POT", 1)], 2);
+    let stock = order.record().allocations.clone();
+    let until = at(2_000_000);
+    let expired = Some(CancelReason::reservation_expired());
+    let cancelled = order.clone().cancel(expired, at(900_000)).unwrap().order;
+    assert!(cancelled.is_reinstatable());
+    let again = cancelled
+        .clone()
+        .reinstate(stock.clone(), until, at(900_001));
+    let again = again.unwrap();
+    assert_order_is_sound(&again.order);
+    assert_eq!(again.order.record().cancel_reason, None);
+    assert_eq!(again.order.record().reservation_expires_at, Some(until));
+    assert_eq!(again.order.version(), cancelled.version() + 1);
+    assert_eq!(again.event.type_name(), "order.reinstated.v1");
+    assert!(again.order.confirm(at(900_002)).is_ok());
+
+    // Less, more, or something else than the lines want is a defect.
+    let mut less = stock.clone();
+    less.pop();
+    let mut more = stock.clone();
+    more.push(Allocation {
+        sku: "CUP".parse().unwrap(),
+        ..stock[0].clone()
+    });
+    for wrong in [less, more, Vec::new()] {
+        assert!(matches!(
+            cancelled.clone().reinstate(wrong, until, at(900_001)),
+            Err(OrderError::ReservationIncomplete { .. })
+        ));
+    }
+
+    let by_hand = order.clone().cancel(None, at(1)).unwrap().order;
+    for other in [order, by_hand] {
+        let refused = other.clone().reinstate(stock.clone(), until, at(2));
+        assert!(matches!(refused, Err(OrderError::NotReinstatable { .. })));
+        assert!(other.refuse_reinstatement(at(2)).is_err());
+    }
+}
+
+#[test]
+fn what_is_sold_out_stays_cancelled_and_says_so_once() {
+    let order = placed_in_buckets(&[("TEA", 1)], 1);
+    let expired = Some(CancelReason::reservation_expired());
+    let cancelled = order.cancel(expired, at(900_000)).unwrap().order;
+    let refused = cancelled.refuse_reinstatement(at(900_001)).unwrap();
+    assert_order_is_sound(&refused.order);
+    let reason = refused.order.record().cancel_reason.clone().unwrap();
+    assert_eq!(reason.as_str(), "sold_out_before_payment");
+    assert!(reason.is_reserved() && !refused.order.is_reinstatable());
+    assert!(refused.order.refuse_reinstatement(at(900_002)).is_err());
+}
+
+#[test]
+fn what_is_paid_for_does_not_expire() {
+    let order = placed_in_buckets(&[("TEA", 1)], 1);
+    let late = at(900_000);
+    assert!(order.has_expired_unpaid(late) && !order.has_expired_unpaid(at(899_999)));
+    let held = order
+        .record_payment(PaymentChange::Authorize, at(1))
+        .unwrap()
+        .order;
+    assert!(!held.has_expired_unpaid(late));
+    let released = held
+        .record_payment(PaymentChange::Void, at(2))
+        .unwrap()
+        .order;
+    assert!(released.has_expired_unpaid(late));
+}
+
+#[test]
 fn cursors_belong_to_their_list() {
     let id = order_id();
     let all = OrderFilter::default();

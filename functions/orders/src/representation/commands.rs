@@ -15,7 +15,7 @@ pub(crate) fn cancellation(body: &Field<'_>) -> Option<Cancellation> {
     let body = body.object(&["reason"])?;
     let reason = body.optional("reason", |field| {
         let reason: CancelReason = field.parse()?;
-        if reason == CancelReason::reservation_expired() {
+        if reason.is_reserved() {
             return field.refuse("is a reason that only Souk itself gives");
         }
         Some(reason)
