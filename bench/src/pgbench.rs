@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 
-/// The role of the functions, here as there.
-const ROLE: &str = "-c role=souk_app";
+/// The role of the functions, with what its log-in sets, here as there.
+const ROLE: &str = "-c role=souk_app -c enable_seqscan=off";
 
 /// What pgbench is to run.
 #[derive(Debug, Clone, Copy)]

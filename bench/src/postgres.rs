@@ -117,11 +117,12 @@ impl BenchDatabase<'_> {
         url
     }
 
-    /// A URL that logs in and becomes `role` at once: row level security applies as to the role.
+    /// A URL that logs in and becomes `role` at once, with what the role's own log-in would set: row
+    /// level security applies as to the role.
     pub(crate) fn url_by_role(&self, role: &str) -> String {
         let url = self.url();
         let separator = if url.query().is_some() { '&' } else { '?' };
-        format!("{url}{separator}options=-c%20role%3D{role}")
+        format!("{url}{separator}options=-c%20role%3D{role}%20-c%20enable_seqscan%3Doff")
     }
 
     /// One of the server's programs, on this database.

@@ -8,7 +8,7 @@ use crate::report::Limit;
 use crate::requests::PRINCIPAL;
 use crate::rounds::{Comparison, Measure, in_turns};
 use crate::shop::Shop;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use std::path::PathBuf;
 
 /// How many at the same time: the limit is on the first.
@@ -106,6 +106,7 @@ async fn compare_over(
         async || of_peer(seconds).await,
     )
     .await?;
+    require_same_lengths(&ours.shop, &shop).await?;
     ours.finish().await?;
     Comparison::new(
         &format!("{connections} connections"),
@@ -113,4 +114,30 @@ async fn compare_over(
         (OURS, &of_ours),
         (peer.what, &of_peer),
     )
+}
+
+/// Fails unless both sides have written documents of the same lengths, within a twentieth: the peer is
+/// to have as much to write, also when Souk's own documents have grown.
+async fn require_same_lengths(ours: &Shop<'_>, peer: &Shop<'_>) -> Result<()> {
+    for (what, sql) in [
+        (
+            "events",
+            "SELECT round(avg(length(body))) FROM souk.outbox_events",
+        ),
+        (
+            "stored answers",
+            "SELECT round(avg(length(response_body) + length(response_headers::text))) \
+             FROM souk.idempotency_keys",
+        ),
+        (
+            "orders",
+            "SELECT round(avg(length(o::text))) FROM souk.orders o",
+        ),
+    ] {
+        let (own, others) = (ours.number(sql, &[]).await?, peer.number(sql, &[]).await?);
+        if (own - others).abs() * 20 > own {
+            bail!("{what} have {own} characters here and {others} at the peer: mend bench/sql");
+        }
+    }
+    Ok(())
 }

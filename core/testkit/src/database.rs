@@ -88,12 +88,12 @@ impl TestDatabase {
     }
 
     /// A URL that logs in and becomes `role` at once: row level security then applies as it does to
-    /// the role itself.
+    /// the role itself; so do the settings that the role gets when it logs in.
     pub fn url_by_role(&self, role: &str) -> String {
         let mut url = self.url();
         write!(
             url,
-            "{}options=-c%20role%3D{role}",
+            "{}options=-c%20role%3D{role}%20-c%20enable_seqscan%3Doff",
             if url.contains('?') { '&' } else { '?' }
         )
         .expect("writing to a string succeeds");

@@ -61,7 +61,10 @@ impl TestReplica {
     /// The test's database there, by `role`, with its own pool.
     pub fn by_role(&self, role: &str) -> Database {
         let mark = if self.url.contains('?') { '&' } else { '?' };
-        let url = format!("{}{mark}options=-c%20role%3D{role}", self.url);
+        let url = format!(
+            "{}{mark}options=-c%20role%3D{role}%20-c%20enable_seqscan%3Doff",
+            self.url
+        );
         Database::connect_lazily(&url, 4).expect("the URL is valid")
     }
 
