@@ -10,8 +10,8 @@
 
 use futures::future::join_all;
 use souk_app::{
-    Answer, AppError, Caller, DatabaseError, Once, OrderCommand, Tools, cancel_order, get_order,
-    place_order,
+    Answer, AppError, Caller, DatabaseError, Once, OrderCommand, Shards, Tools, cancel_order,
+    get_order, place_order,
 };
 use souk_domain::{IdempotencyKey, OrderError, OrderId, OrderStatus, RequestFingerprint};
 use souk_testkit::{TestDatabase, TestTenant, order_request, respond};
@@ -220,6 +220,34 @@ async fn a_running_first_request_is_said_to_be_in_flight() {
             .unwrap()
             .replayed
     );
+}
+
+#[tokio::test]
+async fn a_connection_that_was_there_before_the_first_order_reads_no_table_from_end_to_end() {
+    let db = TestDatabase::create().await;
+    let tenant = TestTenant::create(&db, &[("TEA", 250, 100)]).await;
+    let (app, _) = db.app_counted().await;
+    let tools = Tools {
+        db: Shards::single(app.clone()),
+        ..tenant.tools.clone()
+    };
+    // More often than Postgres plans anew: from then on it keeps its plans.
+    for n in 0..20 {
+        place(&tools, &tenant.caller(), &format!("k-{n}"), &[("TEA", 1)])
+            .await
+            .unwrap();
+    }
+    // Its figures are on record once the connection has ended.
+    app.close().await;
+    let scans = "SELECT coalesce(sum(seq_scan), 0)::bigint FROM pg_stat_user_tables \
+         WHERE schemaname = 'souk' AND idx_scan + seq_scan > 15 \
+           AND (relname IN ('orders', 'order_lines') OR relname LIKE 'idempotency_keys_%')";
+    let recorded = "SELECT coalesce(sum(idx_scan), 0)::bigint FROM pg_stat_user_tables \
+         WHERE schemaname = 'souk' AND relname = 'orders'";
+    while db.number(recorded).await < 15 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(db.number(scans).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -101,3 +101,26 @@ async fn an_owner_that_is_no_superuser_migrates_what_is_there() {
         assert_eq!(holds, Some(true), "{what}");
     }
 }
+
+#[tokio::test]
+async fn the_functions_roles_log_in_with_plans_by_index() {
+    let db = TestDatabase::create().await;
+    let name = format!("souk_test_{}", Uuid::now_v7().simple());
+    // Empty: a database that is copied does not get the settings of its roles.
+    db.execute(&format!("CREATE DATABASE {name}")).await;
+    let options = db.server().clone().database(&name);
+    let mut connection = PgConnection::connect_with(&options).await.unwrap();
+    MIGRATOR.run(&mut connection).await.unwrap();
+    let roles: i64 = sqlx::query_scalar(
+        "SELECT count(*) FROM pg_db_role_setting s JOIN pg_roles r ON r.oid = s.setrole \
+         JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = current_database() \
+           AND 'enable_seqscan=off' = ANY (s.setconfig) \
+           AND r.rolname IN ('souk_app', 'souk_relay', 'souk_sweeper')",
+    )
+    .fetch_one(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(roles, 3);
+    connection.close().await.unwrap();
+    db.execute(&format!("DROP DATABASE {name}")).await;
+}

@@ -1,10 +1,12 @@
 //! A database per test, copied from a template that has the schema.
 
 use crate::RoundTrips;
+use core::hash::Hasher as _;
 use souk_postgres::{Database, DatabaseError, MIGRATOR};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::fmt::Write as _;
+use std::hash::DefaultHasher;
 use std::str::FromStr;
 use uuid::Uuid;
 
@@ -245,13 +247,12 @@ fn test_server() -> (PgConnectOptions, String) {
 
 /// Makes the template once per state of the migrations and server.
 async fn ensure_template(server: &PgConnectOptions) -> Result<String, DatabaseError> {
-    let mut checksum = String::new();
+    // A name has 63 bytes at most, and migrations become more.
+    let mut checksum = DefaultHasher::new();
     for migration in MIGRATOR.iter() {
-        for byte in migration.checksum.iter().take(4) {
-            write!(checksum, "{byte:02x}").expect("writing to a string succeeds");
-        }
+        checksum.write(&migration.checksum);
     }
-    let name = format!("souk_template_{checksum}");
+    let name = format!("souk_template_{:016x}", checksum.finish());
     let mut admin = PgConnection::connect_with(server).await?;
     sqlx::query("SELECT pg_advisory_lock($1)")
         .bind(TEMPLATE_LOCK)
