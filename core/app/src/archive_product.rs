@@ -1,6 +1,7 @@
 //! Takes a product out of the catalog.
 
-use crate::change_catalog::{Changed, change_catalog, check_version};
+use crate::catalog_refusal::check_version;
+use crate::once::{Changed, run_once};
 use crate::{Answer, AppError, Caller, CatalogRefusal, ExpectedVersion, Once, Tools};
 use souk_domain::catalog::{CatalogStatus, Product, ProductCode};
 use souk_postgres::idempotency::StoredResponse;
@@ -37,5 +38,5 @@ pub async fn archive_product(
             response: respond(Ok(&product)),
         })
     };
-    change_catalog(tools, caller, once, act, |e| respond(Err(e))).await
+    run_once(tools, caller, once, act, |e| respond(Err(e))).await
 }

@@ -1,7 +1,8 @@
 //! Takes a variant out of the catalog.
 
-use crate::change_catalog::{Changed, change_catalog, check_version};
+use crate::catalog_refusal::check_version;
 use crate::offer::offer;
+use crate::once::{Changed, run_once};
 use crate::{Answer, AppError, Caller, CatalogRefusal, ExpectedVersion, Offer, Once, Tools};
 use souk_domain::Sku;
 use souk_domain::catalog::CatalogStatus;
@@ -39,5 +40,5 @@ pub async fn archive_sku(
             response: respond(Ok(&offer)),
         })
     };
-    change_catalog(tools, caller, once, act, |e| respond(Err(e))).await
+    run_once(tools, caller, once, act, |e| respond(Err(e))).await
 }

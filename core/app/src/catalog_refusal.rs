@@ -1,5 +1,6 @@
 //! Why a change of the catalog or of the stock is refused.
 
+use crate::ExpectedVersion;
 use souk_domain::catalog::{BelowReserved, ProductCode};
 
 /// What an administrator asks for and cannot have.
@@ -41,4 +42,15 @@ impl CatalogRefusal {
             Self::StockBelowReserved(_) => false,
         }
     }
+}
+
+/// Nothing, or why a command that is meant for `expected` is refused at version `current`.
+pub(crate) fn check_version(
+    expected: &ExpectedVersion,
+    current: Option<u64>,
+) -> Result<(), CatalogRefusal> {
+    if expected.fits(current) {
+        return Ok(());
+    }
+    Err(CatalogRefusal::OtherVersion { current })
 }

@@ -1,6 +1,6 @@
 //! What all commands on an order that exists have in common.
 
-use crate::once::{self, Turn};
+use crate::once::{Changed, run_once};
 use crate::record_event::new_event;
 use crate::{Answer, AppError, Caller, ExpectedVersion, Once, Tools};
 use souk_domain::{Order, OrderError, OrderId, Timestamp, Transition};
@@ -43,14 +43,8 @@ pub(crate) async fn change_order(
     decide: impl FnOnce(Order, Timestamp) -> Result<Transition, OrderError> + Send,
     respond: impl Fn(Result<&Order, &AppError>) -> StoredResponse + Send + Sync,
 ) -> Result<Answer, AppError> {
-    let now = tools.clock.now();
-    let mut tx = tools.db.begin(caller.tenant).await?;
-    let outcome = async {
-        let claimed = match once::claim(&mut tx, caller, &command.once, now).await? {
-            Turn::Replay(answer) => return Ok(answer),
-            Turn::Act(claimed) => claimed,
-        };
-        let order = orders::load_for_update(&mut tx, command.order)
+    let act = async |tx: &mut TenantTx, now| {
+        let order = orders::load_for_update(tx, command.order)
             .await?
             .ok_or(AppError::OrderNotFound)?;
         let current = order.version();
@@ -58,19 +52,18 @@ pub(crate) async fn change_order(
             return Err(AppError::VersionMismatch { current });
         }
         let transition = decide(order, now)?;
-        write_transition(tools, &mut tx, caller, &transition, now).await?;
-        let response = respond(Ok(&transition.order));
-        once::finish(&mut tx, claimed, &command.order.to_string(), response).await
-    }
-    .await;
-    once::settle(tools, caller, &command.once, tx, outcome, |e| {
-        respond(Err(e))
-    })
-    .await
+        write_transition(tools, tx, caller, &transition, now).await?;
+        Ok(Changed {
+            resource_id: command.order.to_string(),
+            response: respond(Ok(&transition.order)),
+        })
+    };
+    run_once(tools, caller, &command.once, act, |e| respond(Err(e))).await
 }
 
-/// Writes a transition, with stock, timeline and outbox event, of an order whose row `tx` has locked. The order's row comes before the stock:
-/// every command takes its locks in this order, and stock in the order of skus.
+/// Writes a transition, with stock, timeline and outbox event, of an order whose row `tx` has locked.
+/// The order's row comes before the stock: every command takes its locks in this order, and stock in the
+/// order of skus.
 pub(crate) async fn write_transition(
     tools: &Tools,
     tx: &mut TenantTx,

@@ -1,7 +1,7 @@
 //! Writes many flat rows of a catalog at once.
 
-use crate::change_catalog::{Changed, change_catalog};
 use crate::import_plan::{Checked, RowRejection, restocked, schedules, titles, variants};
+use crate::once::{Changed, run_once};
 use crate::{Answer, AppError, Caller, Once, Tools};
 use souk_domain::Timestamp;
 use souk_domain::catalog::ImportFields;
@@ -39,7 +39,7 @@ pub async fn import_catalog(
             response: respond(Ok(&report)),
         })
     };
-    change_catalog(tools, caller, once, act, |e| respond(Err(e))).await
+    run_once(tools, caller, once, act, |e| respond(Err(e))).await
 }
 
 /// Locks products before skus before stock, each in order, as all who change the catalog do.

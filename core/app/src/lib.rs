@@ -4,7 +4,6 @@ mod archive_product;
 mod archive_sku;
 mod cancel_order;
 mod catalog_refusal;
-mod change_catalog;
 mod change_order;
 mod complete_order;
 mod confirm_order;

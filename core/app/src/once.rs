@@ -36,16 +36,22 @@ pub struct Answer {
     pub consistency: Option<ConsistencyToken>,
 }
 
+/// What a command has come to: the id of what was made or changed, and the answer.
+pub(crate) struct Changed {
+    pub(crate) resource_id: String,
+    pub(crate) response: StoredResponse,
+}
+
 /// A key claimed in an open transaction.
 #[derive(Debug)]
-pub(crate) struct Claimed {
+struct Claimed {
     key: Box<ClaimedKey>,
     now: Timestamp,
 }
 
 /// What to do with a keyed command.
 #[derive(Debug)]
-pub(crate) enum Turn {
+enum Turn {
     /// Have the effect.
     Act(Claimed),
     /// It was had; this was the answer.
@@ -79,7 +85,7 @@ pub(crate) fn replay(finished: FinishedKey) -> Answer {
 }
 
 /// Claims the key in `tx`, or finds the answer that it stands for.
-pub(crate) async fn claim(
+async fn claim(
     tx: &mut TenantTx,
     caller: &Caller,
     once: &Once,
@@ -112,7 +118,7 @@ pub(crate) fn turned_away(claim: Claim) -> Result<Answer, AppError> {
 
 /// Adds to a replay what a reader needs to see the effect: who asks again may not have heard of the
 /// first answer, and its token.
-pub(crate) async fn told_again(tools: &Tools, caller: &Caller, answer: Answer) -> Answer {
+async fn told_again(tools: &Tools, caller: &Caller, answer: Answer) -> Answer {
     let token = match tools.db.home(caller.tenant).await {
         Ok(home) => home.token_now().await,
         Err(error) => Err(error),
@@ -126,8 +132,8 @@ pub(crate) async fn told_again(tools: &Tools, caller: &Caller, answer: Answer) -
     }
 }
 
-/// Writes the answer beside the effect; [`settle`] commits both.
-pub(crate) async fn finish(
+/// Writes the answer beside the effect.
+async fn finish(
     tx: &mut TenantTx,
     claimed: Claimed,
     resource_id: &str,
@@ -145,21 +151,31 @@ pub(crate) async fn finish(
     })
 }
 
-/// Ends the transaction of a keyed command at once: commits a new effect, undoes everything else. A
-/// refusal that will not change is stored as the answer. A transaction that is merely dropped would
-/// keep the key locked until the server notices.
-#[allow(
-    clippy::too_many_arguments,
-    reason = "the three that each use case has, and what it makes of them"
-)]
-pub(crate) async fn settle(
+/// Lets `act` have its effect in one transaction with the idempotency record and the answer. What is
+/// not a new effect is undone; a refusal that will not change is stored as the answer, as `refuse` says
+/// it.
+///
+/// # Errors
+/// [`AppError::KeyInFlight`], [`AppError::KeyReused`], [`AppError::Database`], and refusals of `act` that
+/// may change ([`AppError::is_final`]). None of them uses the key up.
+pub(crate) async fn run_once(
     tools: &Tools,
     caller: &Caller,
     once: &Once,
-    tx: TenantTx,
-    outcome: Result<Answer, AppError>,
+    act: impl AsyncFnOnce(&mut TenantTx, Timestamp) -> Result<Changed, AppError>,
     refuse: impl FnOnce(&AppError) -> StoredResponse + Send,
 ) -> Result<Answer, AppError> {
+    let now = tools.clock.now();
+    let mut tx = tools.db.begin(caller.tenant).await?;
+    let outcome = async {
+        let claimed = match claim(&mut tx, caller, once, now).await? {
+            Turn::Replay(answer) => return Ok(answer),
+            Turn::Act(claimed) => claimed,
+        };
+        let changed = act(&mut tx, now).await?;
+        finish(&mut tx, claimed, &changed.resource_id, changed.response).await
+    }
+    .await;
     match outcome {
         Ok(answer) if !answer.replayed => {
             let token = tx.commit_for_token().await?;
@@ -169,6 +185,7 @@ pub(crate) async fn settle(
             })
         }
         other => {
+            // A transaction that is merely dropped would keep the key locked until the server notices.
             if let Err(error) = tx.rollback().await {
                 tracing::warn!(%error, "rollback failed; the server ends the transaction itself");
             }

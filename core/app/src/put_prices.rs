@@ -1,6 +1,6 @@
 //! Sets the prices of a variant in one currency.
 
-use crate::change_catalog::{Changed, change_catalog};
+use crate::once::{Changed, run_once};
 use crate::{Answer, AppError, Caller, CatalogRefusal, Once, Tools};
 use souk_domain::Sku;
 use souk_domain::catalog::PriceSchedule;
@@ -31,5 +31,5 @@ pub async fn put_prices(
             response: respond(Ok(&schedule)),
         })
     };
-    change_catalog(tools, caller, once, act, |e| respond(Err(e))).await
+    run_once(tools, caller, once, act, |e| respond(Err(e))).await
 }

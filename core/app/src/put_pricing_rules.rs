@@ -1,6 +1,7 @@
 //! Replaces the rules of discounts, taxes and shipping.
 
-use crate::change_catalog::{Changed, change_catalog, check_version};
+use crate::catalog_refusal::check_version;
+use crate::once::{Changed, run_once};
 use crate::{Answer, AppError, Caller, ExpectedVersion, Once, Tools};
 use souk_domain::pricing::PricingRules;
 use souk_postgres::idempotency::StoredResponse;
@@ -30,5 +31,5 @@ pub async fn put_pricing_rules(
             response: respond(Ok(&replaced)),
         })
     };
-    change_catalog(tools, caller, once, act, |e| respond(Err(e))).await
+    run_once(tools, caller, once, act, |e| respond(Err(e))).await
 }

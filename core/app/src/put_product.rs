@@ -1,6 +1,7 @@
 //! Makes or changes a product.
 
-use crate::change_catalog::{Changed, change_catalog, check_version};
+use crate::catalog_refusal::check_version;
+use crate::once::{Changed, run_once};
 use crate::{Answer, AppError, Caller, ExpectedVersion, Once, Tools};
 use souk_domain::catalog::{CatalogStatus, Product, ProductCode, ProductContent};
 use souk_postgres::idempotency::StoredResponse;
@@ -35,5 +36,5 @@ pub async fn put_product(
             response: respond(Ok(&product)),
         })
     };
-    change_catalog(tools, caller, once, act, |e| respond(Err(e))).await
+    run_once(tools, caller, once, act, |e| respond(Err(e))).await
 }

@@ -1,7 +1,8 @@
 //! Makes or changes a variant.
 
-use crate::change_catalog::{Changed, change_catalog, check_version};
+use crate::catalog_refusal::check_version;
 use crate::offer::offer;
+use crate::once::{Changed, run_once};
 use crate::{Answer, AppError, Caller, CatalogRefusal, ExpectedVersion, Offer, Once, Tools};
 use souk_domain::Sku;
 use souk_domain::catalog::{CatalogStatus, ProductCode, Variant, VariantContent};
@@ -40,7 +41,7 @@ pub async fn put_sku(
             response: respond(Ok(&offer)),
         })
     };
-    change_catalog(tools, caller, once, act, |e| respond(Err(e))).await
+    run_once(tools, caller, once, act, |e| respond(Err(e))).await
 }
 
 /// Locks the product, so that it is not archived meanwhile.

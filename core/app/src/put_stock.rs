@@ -1,6 +1,6 @@
 //! Sets what lies of a variant at a location.
 
-use crate::change_catalog::{Changed, change_catalog};
+use crate::once::{Changed, run_once};
 use crate::{Answer, AppError, Caller, CatalogRefusal, Once, Tools};
 use souk_domain::Sku;
 use souk_domain::catalog::{Location, StockCell, StockSetting};
@@ -38,7 +38,7 @@ pub async fn put_stock(
             response: respond(Ok(&stock)),
         })
     };
-    change_catalog(tools, caller, once, act, |e| respond(Err(e))).await
+    run_once(tools, caller, once, act, |e| respond(Err(e))).await
 }
 
 fn summed(location: &Location, cells: &[StockCell]) -> LocationStock {
