@@ -1,8 +1,9 @@
 //! What is sold, and at which price.
 
-use crate::database::{CALL_TIMEOUT, is_dead_connection};
+use crate::database::{CALL_TIMEOUT, CallError};
 use crate::orders::timestamp;
 use crate::{Database, DatabaseError};
+use core::ops::ControlFlow;
 use serde::Deserialize;
 use souk_domain::pricing::{PriceWindow, PricingRules, TaxCategory};
 use souk_domain::{Currency, Money, Sku, TenantId, Timestamp};
@@ -57,34 +58,24 @@ pub async fn load_prices(
     now: Timestamp,
 ) -> Result<LoadedPrices, DatabaseError> {
     let wanted: Vec<String> = skus.iter().map(|sku| sku.as_str().to_owned()).collect();
-    let mut attempts_left = 2_u32;
+    let mut call = db.call();
     let row = loop {
-        let mut connection = db.connection().await?;
-        let loading = sqlx::query!(
-            r#"SELECT p.revision AS "revision!", p.rules AS "rules: Json<PricingRules>",
+        let mut connection = call.connection().await?;
+        let loading = async {
+            let loaded = sqlx::query!(
+                r#"SELECT p.revision AS "revision!", p.rules AS "rules: Json<PricingRules>",
                    p.skus AS "skus!: Json<Vec<SkuJson>>"
                FROM souk.load_pricing($1, $2, $3, $4) AS p"#,
-            tenant.as_uuid(),
-            currency.code(),
-            &wanted,
-            now.as_offset_date_time(),
-        )
-        .fetch_one(connection.connection());
-        match timeout(CALL_TIMEOUT, loading).await {
-            Ok(Ok(row)) => {
-                connection.give_back();
-                break row;
-            }
-            Ok(Err(error)) if is_dead_connection(&error) && attempts_left > 0 => {
-                attempts_left = attempts_left.saturating_sub(1);
-            }
-            Ok(Err(error)) => {
-                if error.as_database_error().is_some() && !is_dead_connection(&error) {
-                    connection.give_back();
-                }
-                return Err(error.into());
-            }
-            Err(_) => return Err(DatabaseError::timed_out()),
+                tenant.as_uuid(),
+                currency.code(),
+                &wanted,
+                now.as_offset_date_time(),
+            );
+            Ok::<_, CallError>(loaded.fetch_one(connection.connection()).await?)
+        };
+        let made = timeout(CALL_TIMEOUT, loading).await;
+        if let ControlFlow::Break(outcome) = call.ended(connection, made) {
+            break outcome?;
         }
     };
     let skus = row

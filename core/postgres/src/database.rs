@@ -4,12 +4,14 @@ use crate::consistency::ConsistencyToken;
 use crate::error::is_connection_error;
 use crate::pool::{Connections, InUse};
 use crate::{DatabaseError, MIGRATOR, ShardName};
+use core::ops::ControlFlow;
 use core::str::FromStr;
 use core::time::Duration;
 use souk_domain::TenantId;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
+use tokio::time::error::Elapsed;
 
 /// How long a statement waits for a lock before it gives up as [`DatabaseError::Contended`].
 pub const LOCK_TIMEOUT_MS: u32 = 2_500;
@@ -24,9 +26,26 @@ const MOVE_TIMEOUT_MS: u32 = 120_000;
 /// The same bound for a call that is a transaction by itself, kept by this side: the server counts
 /// the time of such a statement from before it could be told.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_millis(7_000);
-/// How often a transaction is begun anew on another connection, when the first ones are dead: a
-/// function that wakes from a freeze finds all its connections cut. Nothing has run by then.
-const BEGIN_ATTEMPTS_MAX: u32 = 3;
+/// How many connections are tried when the first ones are dead: a function that wakes from a freeze
+/// finds all its connections cut.
+const CONNECTION_ATTEMPTS_MAX: u32 = 3;
+
+/// How long a statement may run, and how long an open transaction may stay silent.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    statement_ms: u32,
+    silence_ms: u32,
+}
+
+const OF_REQUESTS: Patience = Patience {
+    statement_ms: STATEMENT_TIMEOUT_MS,
+    silence_ms: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+};
+/// Of those who read or write all rows of a tenant.
+const OF_MOVES: Patience = Patience {
+    statement_ms: MOVE_TIMEOUT_MS,
+    silence_ms: MOVE_TIMEOUT_MS,
+};
 
 /// One Postgres database, by one role.
 #[derive(Debug, Clone)]
@@ -100,11 +119,11 @@ impl Database {
         );
         let statement = format!(
             "BEGIN; SELECT {}, souk.enter_replica_to_read('{}', {write}, {wait_ms})",
-            timeouts_sql(),
+            timeouts_sql(OF_REQUESTS),
             tenant.as_uuid().hyphenated(),
         );
-        match self.begin_with(&statement).await {
-            Ok(tx) => Ok(Some(TenantTx { tx, tenant })),
+        match self.begin_of(tenant, &statement).await {
+            Ok(tx) => Ok(Some(tx)),
             Err(DatabaseError::Unexpected(error)) if is_replica_behind(&error) => Ok(None),
             Err(error) => Err(error),
         }
@@ -116,10 +135,9 @@ impl Database {
         let statement = format!(
             "BEGIN; SELECT set_config('souk.tenant_id', '{}', true), {}",
             tenant.as_uuid().hyphenated(),
-            timeouts_sql(),
+            timeouts_sql(OF_REQUESTS),
         );
-        let tx = self.begin_with(&statement).await?;
-        Ok(TenantTx { tx, tenant })
+        self.begin_of(tenant, &statement).await
     }
 
     /// Begins a transaction that sees the rows of `tenant` as they are now, for as long as it takes to
@@ -129,11 +147,10 @@ impl Database {
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
              SELECT set_config('souk.tenant_id', '{}', true), {}, {}",
             tenant.as_uuid().hyphenated(),
-            long_timeouts_sql(),
+            timeouts_sql(OF_MOVES),
             TEXT_FORMS_SQL,
         );
-        let tx = self.begin_with(&statement).await?;
-        Ok(TenantTx { tx, tenant })
+        self.begin_of(tenant, &statement).await
     }
 
     /// Begins a transaction of the mover who holds `token`, where the tenant's placement is
@@ -146,18 +163,17 @@ impl Database {
     ) -> Result<TenantTx, DatabaseError> {
         let statement = format!(
             "BEGIN; SELECT {}, {}, souk.enter_to_move('{}', '{placement}', {token})",
-            long_timeouts_sql(),
+            timeouts_sql(OF_MOVES),
             TEXT_FORMS_SQL,
             tenant.as_uuid().hyphenated(),
         );
-        let tx = self.begin_with(&statement).await?;
-        Ok(TenantTx { tx, tenant })
+        self.begin_of(tenant, &statement).await
     }
 
     /// Begins a transaction of no tenant: it sees no row of any tenant table, unless its role has a
     /// policy of its own there (the relay). One round trip.
     pub async fn begin_without_tenant(&self) -> Result<PlainTx, DatabaseError> {
-        self.begin_with(&format!("BEGIN; SELECT {}", timeouts_sql()))
+        self.begin_with(&format!("BEGIN; SELECT {}", timeouts_sql(OF_REQUESTS)))
             .await
     }
 
@@ -169,10 +185,14 @@ impl Database {
         // A UUID's text has no character that could end the literal.
         let statement = format!(
             "BEGIN; SELECT {}, {enter}('{}')",
-            timeouts_sql(),
+            timeouts_sql(OF_REQUESTS),
             tenant.as_uuid().hyphenated(),
         );
-        let tx = self.begin_with(&statement).await?;
+        self.begin_of(tenant, &statement).await
+    }
+
+    async fn begin_of(&self, tenant: TenantId, statement: &str) -> Result<TenantTx, DatabaseError> {
+        let tx = self.begin_with(statement).await?;
         Ok(TenantTx { tx, tenant })
     }
 
@@ -185,7 +205,7 @@ impl Database {
                 .await;
             match began {
                 Ok(_) => return Ok(self.transaction(connection)),
-                Err(error) if is_dead_connection(&error) && attempt < BEGIN_ATTEMPTS_MAX => {
+                Err(error) if is_dead_connection(&error) && attempt < CONNECTION_ATTEMPTS_MAX => {
                     tracing::debug!(attempt, "connection was dead, beginning on another");
                     attempt = attempt.saturating_add(1);
                 }
@@ -221,9 +241,12 @@ impl Database {
         ConsistencyToken::new(&self.shard, &position, "0")
     }
 
-    /// A connection for one call that is a transaction by itself.
-    pub(crate) async fn connection(&self) -> Result<InUse, DatabaseError> {
-        Ok(self.connections.take().await?)
+    /// A call that is a transaction by itself, not made yet.
+    pub(crate) const fn call(&self) -> Call<'_> {
+        Call {
+            database: self,
+            attempt: 0,
+        }
     }
 
     /// Asks the server for nothing, to see whether it answers.
@@ -255,25 +278,89 @@ impl Database {
     }
 }
 
+/// A call that is a transaction by itself. Where its connection turns out to be dead it is made again
+/// on another: whether it got through before is not known, so it is safe to repeat.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    database: &'a Database,
+    attempt: u32,
+}
+
+impl Call<'_> {
+    /// A connection to make it on.
+    pub(crate) async fn connection(&mut self) -> Result<InUse, DatabaseError> {
+        self.attempt = self.attempt.saturating_add(1);
+        Ok(self.database.connections.take().await?)
+    }
+
+    /// What has come of it on that connection, within [`CALL_TIMEOUT`]; goes on where it is to be made
+    /// once more.
+    pub(crate) fn ended<T>(
+        &self,
+        connection: InUse,
+        made: Result<Result<T, CallError>, Elapsed>,
+    ) -> ControlFlow<Result<T, CallError>> {
+        let outcome = made.unwrap_or_else(|_| Err(DatabaseError::timed_out().into()));
+        match &outcome {
+            Ok(_) => connection.give_back(),
+            Err(CallError::Sql(error)) if is_dead_connection(error) => {
+                if self.attempt < CONNECTION_ATTEMPTS_MAX {
+                    return ControlFlow::Continue(());
+                }
+            }
+            Err(CallError::Sql(error)) if error.as_database_error().is_some() => {
+                connection.give_back();
+            }
+            // It may be in the middle of something.
+            Err(_) => {}
+        }
+        ControlFlow::Break(outcome)
+    }
+}
+
+/// Why a [`Call`] gave nothing.
+pub(crate) enum CallError {
+    /// The server or the connection says so.
+    Sql(sqlx::Error),
+    /// What it answered is not as it should be.
+    Answer(DatabaseError),
+}
+
+impl From<sqlx::Error> for CallError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+impl From<DatabaseError> for CallError {
+    fn from(error: DatabaseError) -> Self {
+        Self::Answer(error)
+    }
+}
+
+impl From<CallError> for DatabaseError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Sql(error) => error.into(),
+            CallError::Answer(error) => error,
+        }
+    }
+}
+
 /// Where texts of rows are compared: what a session's settings would change in them.
 const TEXT_FORMS_SQL: &str = "set_config('TimeZone', 'UTC', true), \
      set_config('DateStyle', 'ISO, YMD', true), set_config('IntervalStyle', 'postgres', true), \
      set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true)";
 
-/// The same for those who read or write all rows of a tenant.
-fn long_timeouts_sql() -> String {
+fn timeouts_sql(patience: Patience) -> String {
+    let Patience {
+        statement_ms,
+        silence_ms,
+    } = patience;
     format!(
         "set_config('lock_timeout', '{LOCK_TIMEOUT_MS}', true), \
-         set_config('statement_timeout', '{MOVE_TIMEOUT_MS}', true), \
-         set_config('idle_in_transaction_session_timeout', '{MOVE_TIMEOUT_MS}', true)"
-    )
-}
-
-fn timeouts_sql() -> String {
-    format!(
-        "set_config('lock_timeout', '{LOCK_TIMEOUT_MS}', true), \
-         set_config('statement_timeout', '{STATEMENT_TIMEOUT_MS}', true), \
-         set_config('idle_in_transaction_session_timeout', '{IDLE_IN_TRANSACTION_TIMEOUT_MS}', true)"
+         set_config('statement_timeout', '{statement_ms}', true), \
+         set_config('idle_in_transaction_session_timeout', '{silence_ms}', true)"
     )
 }
 
@@ -287,7 +374,7 @@ fn is_replica_behind(error: &sqlx::Error) -> bool {
 
 /// A pooled connection that turns out to be cut. A pool that is merely full is another matter:
 /// asking it again would only double the wait.
-pub(crate) fn is_dead_connection(error: &sqlx::Error) -> bool {
+fn is_dead_connection(error: &sqlx::Error) -> bool {
     let ended_by_server = error
         .as_database_error()
         .and_then(|database| {

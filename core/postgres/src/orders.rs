@@ -13,9 +13,10 @@ pub use load::{load, load_for_update};
 pub use timeline::{Placing, TimelineEntry, placing, transitions};
 pub use update::update;
 
-use crate::database::{CALL_TIMEOUT, is_dead_connection};
+use crate::database::{CALL_TIMEOUT, CallError};
 use crate::idempotency::{Claim, ClaimRow, KeyedRequest, ResponseColumns, StoredResponse};
 use crate::{ConsistencyToken, Database, DatabaseError, ShardName};
+use core::ops::ControlFlow;
 use souk_domain::pricing::CountryCode;
 use souk_domain::{CustomerReference, Event, Order, OrderLine, Sku, Timestamp, lane_of};
 use sqlx::PgConnection;
@@ -67,51 +68,24 @@ pub enum Placed {
 pub async fn place(db: &Database, placement: Placement<'_>) -> Result<Placed, DatabaseError> {
     let lines = LineColumns::of(placement.order)?;
     let response = ResponseColumns::new(placement.response)?;
-    let mut attempts_left = 2_u32;
+    let mut call = db.call();
     loop {
-        let mut connection = db.connection().await?;
-        let call = call_place(
+        let mut connection = call.connection().await?;
+        let placing = call_place(
             connection.connection(),
             db.shard(),
             &placement,
             &lines,
             &response,
         );
-        match timeout(CALL_TIMEOUT, call).await {
-            Ok(Ok(placed)) => {
-                connection.give_back();
-                return Ok(placed);
-            }
-            // Whether the call got through is not known: the next one will find its key finished.
-            Ok(Err(CallError::Sql(error))) if is_dead_connection(&error) && attempts_left > 0 => {
-                attempts_left = attempts_left.saturating_sub(1);
-            }
-            Ok(Err(CallError::Sql(error))) => {
-                if error.as_database_error().is_some() && !is_dead_connection(&error) {
-                    connection.give_back();
-                }
-                return refusal(error);
-            }
-            Ok(Err(CallError::Answer(error))) => return Err(error),
-            Err(_) => return Err(DatabaseError::timed_out()),
+        let made = timeout(CALL_TIMEOUT, placing).await;
+        // Where a call got through and its answer did not, the next one finds its key finished.
+        if let ControlFlow::Break(outcome) = call.ended(connection, made) {
+            return match outcome {
+                Err(CallError::Sql(error)) => refusal(error),
+                other => Ok(other?),
+            };
         }
-    }
-}
-
-enum CallError {
-    Sql(sqlx::Error),
-    Answer(DatabaseError),
-}
-
-impl From<sqlx::Error> for CallError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Sql(error)
-    }
-}
-
-impl From<DatabaseError> for CallError {
-    fn from(error: DatabaseError) -> Self {
-        Self::Answer(error)
     }
 }
 
