@@ -94,16 +94,7 @@ impl DirectoryTx {
         key: ApiKeyId,
         at: Timestamp,
     ) -> Result<(), DatabaseError> {
-        sqlx::query!(
-            "UPDATE souk_directory.api_keys SET expires_at = least(expires_at, $3) \
-             WHERE tenant_id = $1 AND api_key_id = $2",
-            tenant.as_uuid(),
-            key.as_uuid(),
-            at.as_offset_date_time(),
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
+        self.end_api_key((tenant, key), Some(at), None).await
     }
 
     /// Revokes a key of `tenant`. A key that is revoked stays so since when it was.
@@ -113,12 +104,24 @@ impl DirectoryTx {
         key: ApiKeyId,
         at: Timestamp,
     ) -> Result<(), DatabaseError> {
+        self.end_api_key((tenant, key), None, Some(at)).await
+    }
+
+    /// What is there already and earlier stays.
+    async fn end_api_key(
+        &mut self,
+        (tenant, key): (TenantId, ApiKeyId),
+        expires_at: Option<Timestamp>,
+        revoked_at: Option<Timestamp>,
+    ) -> Result<(), DatabaseError> {
         sqlx::query!(
-            "UPDATE souk_directory.api_keys SET revoked_at = coalesce(revoked_at, $3) \
+            "UPDATE souk_directory.api_keys \
+             SET expires_at = least(expires_at, $3), revoked_at = coalesce(revoked_at, $4) \
              WHERE tenant_id = $1 AND api_key_id = $2",
             tenant.as_uuid(),
             key.as_uuid(),
-            at.as_offset_date_time(),
+            expires_at.map(|at| at.as_offset_date_time()),
+            revoked_at.map(|at| at.as_offset_date_time()),
         )
         .execute(self.connection())
         .await?;
