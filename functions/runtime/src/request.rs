@@ -2,12 +2,10 @@
 
 use crate::fields::Field;
 use crate::json::{self, Errors};
-use crate::problem::{Code, FieldError, Problem};
+use crate::problem::{Code, Problem};
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use serde::de::DeserializeOwned;
-use serde_path_to_error::Segment;
 use souk_app::Once;
 use souk_domain::{IdempotencyKey, RequestFingerprint};
 use souk_policy::operations::Operation;
@@ -49,13 +47,16 @@ pub struct Command {
 impl Command {
     /// What makes it repeatable. `json` is its body, if it has one.
     pub fn once(&self, json: Option<&serde_json::Value>) -> Result<Once, Problem> {
-        once(
-            self.key.clone(),
-            self.operation.name,
-            &self.method,
-            &self.path,
-            json,
-        )
+        let fingerprint = RequestFingerprint::new(self.method.as_str(), &self.path, json);
+        let fingerprint = fingerprint.map_err(|_| {
+            let detail = "the body has no canonical form (RFC 8785)";
+            Problem::new(Code::MalformedJson, detail)
+        })?;
+        Ok(Once {
+            key: self.key.clone(),
+            operation: self.operation.name,
+            fingerprint,
+        })
     }
 }
 
@@ -86,31 +87,6 @@ pub struct JsonBody<T> {
     pub value: T,
     /// As JSON.
     pub json: serde_json::Value,
-}
-
-/// Parses a JSON body: 415 for another media type, 400 for what is no JSON, 422 with a pointer for
-/// what is not of the wanted form.
-pub fn json_body<T: DeserializeOwned>(
-    headers: &HeaderMap,
-    body: &[u8],
-) -> Result<JsonBody<T>, Problem> {
-    require_json_media_type(headers)?;
-    let json: serde_json::Value = serde_json::from_slice(body).map_err(|error| {
-        Problem::new(
-            Code::MalformedJson,
-            format!("at line {}, column {}", error.line(), error.column()),
-        )
-    })?;
-    // From the bytes, not from `json`: a member that occurs twice is an error here, and lost there.
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
-    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let pointer = to_pointer(error.path());
-        Problem::validation(vec![FieldError {
-            pointer,
-            reason: without_place(error.inner()),
-        }])
-    })?;
-    Ok(JsonBody { value, json })
 }
 
 /// Reads a JSON body by `read`, which notes what is wrong with its fields: 415 for another media type,
@@ -150,105 +126,10 @@ fn require_json_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-fn to_pointer(path: &serde_path_to_error::Path) -> String {
-    path.iter()
-        .filter_map(|segment| match segment {
-            Segment::Seq { index } => Some(format!("/{index}")),
-            Segment::Map { key } => Some(format!("/{}", key.replace('~', "~0").replace('/', "~1"))),
-            Segment::Enum { .. } | Segment::Unknown => None,
-        })
-        .collect()
-}
-
-/// The message without "at line … column …", which the pointer says better.
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.rsplit_once(" at line ")
-        .map_or(text.clone(), |(message, _)| message.to_owned())
-}
-
-/// What makes a request repeatable. `operation` is its name in the table, `path` the path itself.
-pub fn once(
-    key: IdempotencyKey,
-    operation: &'static str,
-    method: &Method,
-    path: &str,
-    json: Option<&serde_json::Value>,
-) -> Result<Once, Problem> {
-    let fingerprint = RequestFingerprint::new(method.as_str(), path, json).map_err(|_| {
-        Problem::new(
-            Code::MalformedJson,
-            "the body has no canonical form (RFC 8785)",
-        )
-    })?;
-    Ok(Once {
-        key,
-        operation,
-        fingerprint,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderValue, StatusCode};
-    use serde::Deserialize;
-
-    #[derive(Debug, Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct Wanted {
-        #[allow(dead_code, reason = "read by serde")]
-        lines: Vec<Line>,
-    }
-
-    #[derive(Debug, Deserialize)]
-    struct Line {
-        #[allow(dead_code, reason = "read by serde")]
-        quantity: i64,
-    }
-
-    fn json_headers() -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        headers.insert(
-            "content-type",
-            HeaderValue::from_static("Application/JSON; charset=utf-8"),
-        );
-        headers
-    }
-
-    #[test]
-    fn a_wrong_field_is_pointed_at() {
-        let body = br#"{"lines":[{"quantity":1},{"quantity":"two"}]}"#;
-        let problem = json_body::<Wanted>(&json_headers(), body).unwrap_err();
-        assert_eq!(problem.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        let expected = FieldError {
-            pointer: "/lines/1/quantity".to_owned(),
-            reason: "invalid type: string \"two\", expected i64".to_owned(),
-        };
-        assert_eq!(problem, Problem::validation(vec![expected]));
-    }
-
-    #[test]
-    fn no_json_unknown_members_doubled_members_and_other_media_types_are_told_apart() {
-        let code = |headers: &HeaderMap, body: &[u8]| {
-            json_body::<Wanted>(headers, body).unwrap_err().code()
-        };
-        assert_eq!(code(&json_headers(), b"{\"lines\":["), "malformed_json");
-        assert_eq!(code(&json_headers(), b""), "malformed_json");
-        assert_eq!(
-            code(&json_headers(), b"{\"lines\":[],\"more\":1}"),
-            "validation_failed"
-        );
-        assert_eq!(
-            code(&json_headers(), b"{\"lines\":[],\"lines\":[]}"),
-            "validation_failed"
-        );
-        assert_eq!(
-            code(&HeaderMap::new(), b"{\"lines\":[]}"),
-            "unsupported_media_type"
-        );
-        assert_eq!(code(&json_headers(), b"{\"lines\":[]} x"), "malformed_json");
-    }
+    use http::HeaderValue;
 
     #[test]
     fn a_key_is_needed_once() {

@@ -49,10 +49,14 @@ fn good() -> Value {
     })
 }
 
-fn read(body: &[u8]) -> Result<Basket, Problem> {
-    let json = HeaderValue::from_static("application/json");
-    let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, json)]);
+fn read_as(media_type: &'static str, body: &[u8]) -> Result<Basket, Problem> {
+    let media_type = HeaderValue::from_static(media_type);
+    let headers = HeaderMap::from_iter([(http::header::CONTENT_TYPE, media_type)]);
     read_body(&headers, body, basket).map(|body| body.value)
+}
+
+fn read(body: &[u8]) -> Result<Basket, Problem> {
+    read_as("Application/JSON; charset=utf-8", body)
 }
 
 fn fields(problem: &Problem) -> Vec<FieldError> {
@@ -139,6 +143,38 @@ fn check(body: &Value) -> Result<(), TestCaseError> {
         );
     }
     Ok(())
+}
+
+#[test]
+fn a_wrong_field_is_pointed_at() {
+    let mut body = good();
+    body["lines"][1]["quantity"] = json!("two");
+    let problem = read(body.to_string().as_bytes()).unwrap_err();
+    let expected = FieldError {
+        pointer: "/lines/1/quantity".to_owned(),
+        reason: "is not an integer".to_owned(),
+    };
+    assert_eq!(fields(&problem), [expected]);
+}
+
+#[test]
+fn no_json_unknown_members_doubled_members_and_other_media_types_are_told_apart() {
+    let good = good().to_string();
+    let member = |text: &str| good.replacen('{', &format!("{{{text},"), 1);
+    for (body, code) in [
+        ("", "malformed_json"),
+        ("{\"lines\":[", "malformed_json"),
+        (&format!("{good} x"), "malformed_json"),
+        (&member("\"more\":1"), "validation_failed"),
+        (&member("\"currency\":\"EUR\""), "validation_failed"),
+    ] {
+        assert_eq!(read(body.as_bytes()).unwrap_err().code(), code, "{body}");
+    }
+    for media_type in ["", "text/json", "application/json-patch+json"] {
+        let problem = read_as(media_type, good.as_bytes()).unwrap_err();
+        assert_eq!(problem.code(), "unsupported_media_type", "{media_type}");
+    }
+    assert!(read_body(&HeaderMap::new(), good.as_bytes(), basket).is_err());
 }
 
 proptest! {
