@@ -6,7 +6,7 @@
     reason = "tests"
 )]
 
-use access_matrix::{MARK, Matrix, Row, Stranger, USED_KEY, guard, row};
+use access_matrix::{MARK, Matrix, Row, Shop, Stranger, USED_KEY, access_tests, guard, row};
 use serde_json::{Value, json};
 use souk_catalog::{CatalogState, router};
 use souk_runtime::operations::Function;
@@ -20,12 +20,6 @@ mod signed_request;
 /// Numbers that occur nowhere else, not in an id by chance either.
 const PRICE: i64 = 987_654_321;
 const UNITS: i64 = 87_654_321;
-
-/// A shop with something of everything.
-struct Shop {
-    matrix: Matrix,
-    rows: Vec<Row>,
-}
 
 fn titled(title: &str) -> Value {
     json!({ "title": title })
@@ -89,66 +83,33 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-impl Shop {
-    async fn open() -> Self {
-        let db = TestDatabase::create().await;
-        let first = TestTenant::create(&db, &[]).await;
-        let state = CatalogState {
-            tools: first.tools.clone(),
+/// A shop with something of everything.
+async fn open() -> Shop {
+    let db = TestDatabase::create().await;
+    let first = TestTenant::create(&db, &[]).await;
+    let state = CatalogState {
+        tools: first.tools.clone(),
+    };
+    let matrix = Matrix {
+        function: Function::Catalog,
+        app: router(state, guard(&first)),
+        db,
+        first,
+        stranger_skus: &[],
+    };
+    for (n, step) in stock_of_the_first().iter().enumerate() {
+        let key = if n == 0 {
+            USED_KEY.to_owned()
+        } else {
+            format!("key-{n}")
         };
-        let matrix = Matrix {
-            function: Function::Catalog,
-            app: router(state, guard(&first)),
-            db,
-            first,
-            stranger_skus: &[],
-        };
-        for (n, step) in stock_of_the_first().iter().enumerate() {
-            let key = if n == 0 {
-                USED_KEY.to_owned()
-            } else {
-                format!("key-{n}")
-            };
-            matrix.first_does(step, &key).await;
-        }
-        Self {
-            matrix,
-            rows: rows(),
-        }
+        matrix.first_does(step, &key).await;
+    }
+    Shop {
+        matrix,
+        rows: rows(),
+        secrets: vec![MARK.to_owned(), PRICE.to_string(), UNITS.to_string()],
     }
 }
 
-#[tokio::test]
-async fn every_operation_has_a_row() {
-    let shop = Shop::open().await;
-    shop.matrix.assert_complete(&shop.rows);
-}
-
-#[tokio::test]
-async fn without_the_edges_signature_nobody_is_served() {
-    let shop = Shop::open().await;
-    shop.matrix
-        .assert_closed_without_signature(&shop.rows)
-        .await;
-}
-
-#[tokio::test]
-async fn without_the_scope_only_what_is_public_is_served() {
-    let shop = Shop::open().await;
-    shop.matrix.assert_closed_without_scope(&shop.rows).await;
-}
-
-#[tokio::test]
-async fn with_the_scope_each_row_succeeds() {
-    let shop = Shop::open().await;
-    shop.matrix.assert_open_to_the_scope(&shop.rows).await;
-}
-
-#[tokio::test]
-async fn another_tenant_with_all_scopes_sees_and_changes_nothing() {
-    let shop = Shop::open().await;
-    let secrets = [MARK.to_owned(), PRICE.to_string(), UNITS.to_string()];
-    shop.matrix
-        .assert_closed_to_strangers(&shop.rows, &secrets)
-        .await;
-}
+access_tests!(open);

@@ -6,7 +6,7 @@
     reason = "tests"
 )]
 
-use access_matrix::{MARK, Matrix, Row, Stranger, USED_KEY, guard, row};
+use access_matrix::{MARK, Matrix, Row, Shop, Stranger, USED_KEY, access_tests, guard, row};
 use serde_json::{Value, json};
 use souk_orders::{OrdersState, router};
 use souk_runtime::operations::Function;
@@ -20,13 +20,6 @@ mod signed_request;
 /// Sold by everybody, at prices of their own.
 const SHARED: &str = "TEA";
 const STRANGERS_PRICE: i64 = 777;
-
-/// A shop with orders in each state that a command needs.
-struct Shop {
-    matrix: Matrix,
-    rows: Vec<Row>,
-    secrets: Vec<String>,
-}
 
 fn basket(sku: &str) -> Value {
     json!({ "currency": "EUR", "lines": [{ "sku": sku, "quantity": 1 }] })
@@ -43,44 +36,43 @@ async fn place(matrix: &Matrix, key: &str, body: Value) -> String {
     order["id"].as_str().unwrap().to_owned()
 }
 
-impl Shop {
-    async fn open() -> Self {
-        let db = TestDatabase::create().await;
-        let first = TestTenant::create(&db, &[(SHARED, 250, 100), ("OWN", 900, 100)]).await;
-        let state = OrdersState {
-            tools: first.tools.clone(),
-            doorbell: None,
-            quote_keys: quote_keys(),
-        };
-        let matrix = Matrix {
-            function: Function::Orders,
-            app: router(state, guard(&first)),
-            db,
-            first,
-            stranger_skus: &[(SHARED, STRANGERS_PRICE, 100)],
-        };
-        let mut ids = vec![place(&matrix, USED_KEY, basket(SHARED)).await];
-        for n in 1..5 {
-            let mut body = basket("OWN");
-            body["customer_reference"] = json!(MARK);
-            ids.push(place(&matrix, &format!("key-{n}"), body).await);
-        }
-        let steps = [
-            ("confirm_order", &ids[3], "confirm"),
-            ("confirm_order", &ids[4], "confirm"),
-            ("fulfil_order", &ids[4], "fulfil"),
-        ];
-        for (n, (operation, id, command)) in steps.into_iter().enumerate() {
-            let path = format!("/v1/orders/{id}/{command}");
-            matrix
-                .first_does(&step(operation, &path, None), &format!("step-{n}"))
-                .await;
-        }
-        Self {
-            matrix,
-            rows: rows(&ids),
-            secrets: [vec![MARK.to_owned(), "OWN".to_owned()], ids].concat(),
-        }
+/// A shop with orders in each state that a command needs.
+async fn open() -> Shop {
+    let db = TestDatabase::create().await;
+    let first = TestTenant::create(&db, &[(SHARED, 250, 100), ("OWN", 900, 100)]).await;
+    let state = OrdersState {
+        tools: first.tools.clone(),
+        doorbell: None,
+        quote_keys: quote_keys(),
+    };
+    let matrix = Matrix {
+        function: Function::Orders,
+        app: router(state, guard(&first)),
+        db,
+        first,
+        stranger_skus: &[(SHARED, STRANGERS_PRICE, 100)],
+    };
+    let mut ids = vec![place(&matrix, USED_KEY, basket(SHARED)).await];
+    for n in 1..5 {
+        let mut body = basket("OWN");
+        body["customer_reference"] = json!(MARK);
+        ids.push(place(&matrix, &format!("key-{n}"), body).await);
+    }
+    let steps = [
+        ("confirm_order", &ids[3], "confirm"),
+        ("confirm_order", &ids[4], "confirm"),
+        ("fulfil_order", &ids[4], "fulfil"),
+    ];
+    for (n, (operation, id, command)) in steps.into_iter().enumerate() {
+        let path = format!("/v1/orders/{id}/{command}");
+        matrix
+            .first_does(&step(operation, &path, None), &format!("step-{n}"))
+            .await;
+    }
+    Shop {
+        matrix,
+        rows: rows(&ids),
+        secrets: [vec![MARK.to_owned(), "OWN".to_owned()], ids].concat(),
     }
 }
 
@@ -110,36 +102,4 @@ fn rows(ids: &[String]) -> Vec<Row> {
     ]
 }
 
-#[tokio::test]
-async fn every_operation_has_a_row() {
-    let shop = Shop::open().await;
-    shop.matrix.assert_complete(&shop.rows);
-}
-
-#[tokio::test]
-async fn without_the_edges_signature_nobody_is_served() {
-    let shop = Shop::open().await;
-    shop.matrix
-        .assert_closed_without_signature(&shop.rows)
-        .await;
-}
-
-#[tokio::test]
-async fn without_the_scope_only_what_is_public_is_served() {
-    let shop = Shop::open().await;
-    shop.matrix.assert_closed_without_scope(&shop.rows).await;
-}
-
-#[tokio::test]
-async fn with_the_scope_each_row_succeeds() {
-    let shop = Shop::open().await;
-    shop.matrix.assert_open_to_the_scope(&shop.rows).await;
-}
-
-#[tokio::test]
-async fn another_tenant_with_all_scopes_sees_and_changes_nothing() {
-    let shop = Shop::open().await;
-    shop.matrix
-        .assert_closed_to_strangers(&shop.rows, &shop.secrets)
-        .await;
-}
+access_tests!(open);

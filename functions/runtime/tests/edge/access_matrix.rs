@@ -88,6 +88,54 @@ impl Row {
     }
 }
 
+/// A function and everything that it is asked.
+pub(crate) struct Shop {
+    pub(crate) matrix: Matrix,
+    pub(crate) rows: Vec<Row>,
+    /// Texts that are in no answer to a stranger who has not said them first.
+    pub(crate) secrets: Vec<String>,
+}
+
+/// The tests of a function: `$open` opens a [`Shop`].
+macro_rules! access_tests {
+    ($open:path) => {
+        #[tokio::test]
+        async fn every_operation_has_a_row() {
+            let shop = $open().await;
+            shop.matrix.assert_complete(&shop.rows);
+        }
+
+        #[tokio::test]
+        async fn without_the_edges_signature_nobody_is_served() {
+            let shop = $open().await;
+            shop.matrix
+                .assert_closed_without_signature(&shop.rows)
+                .await;
+        }
+
+        #[tokio::test]
+        async fn without_the_scope_only_what_is_public_is_served() {
+            let shop = $open().await;
+            shop.matrix.assert_closed_without_scope(&shop.rows).await;
+        }
+
+        #[tokio::test]
+        async fn with_the_scope_each_row_succeeds() {
+            let shop = $open().await;
+            shop.matrix.assert_open_to_the_scope(&shop.rows).await;
+        }
+
+        #[tokio::test]
+        async fn another_tenant_with_all_scopes_sees_and_changes_nothing() {
+            let shop = $open().await;
+            shop.matrix
+                .assert_closed_to_strangers(&shop.rows, &shop.secrets)
+                .await;
+        }
+    };
+}
+pub(crate) use access_tests;
+
 /// A function with a first tenant in its database.
 pub(crate) struct Matrix {
     pub(crate) function: Function,
