@@ -12,7 +12,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use souk_app::{Answer, AppError, OrderWish, StoredResponse, get_order, place_order};
-use souk_domain::{Order, OrderId, RequestId};
+use souk_domain::{Order, OrderId};
 use souk_runtime::conditional::unless_none_match;
 use souk_runtime::edge_signature::EdgeCaller;
 use souk_runtime::problem::Problem;
@@ -28,7 +28,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Problem> {
     let body = read_body(&headers, &body, new_order)?;
     let once = command.once(Some(&body.json))?;
-    let respond = responder(201, edge.caller.request_id);
+    let respond = responder(201, &edge);
     let (request, quote) = body.value;
     let wish = OrderWish::new(request, quote, &state.quote_keys);
     let answer = place_order(&state.tools, &edge.caller, &once, wish, respond).await?;
@@ -60,8 +60,9 @@ pub(crate) async fn healthz(State(state): State<OrdersState>) -> Result<StatusCo
 /// The answer to a command on an order: the order, or why it was refused.
 fn responder(
     status: u16,
-    request_id: RequestId,
-) -> impl Fn(Result<&Order, &AppError>) -> StoredResponse + Send + Sync {
+    edge: &EdgeCaller,
+) -> impl Fn(Result<&Order, &AppError>) -> StoredResponse + Send + Sync + use<> {
+    let request_id = edge.caller.request_id;
     move |outcome| match outcome {
         Ok(order) => order_response(status, order),
         Err(error) => Problem::from(error).to_stored(request_id),

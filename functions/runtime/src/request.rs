@@ -1,12 +1,17 @@
 //! Reading requests: idempotency key, JSON body, fingerprint.
 
+use crate::conditional::if_match;
+use crate::edge_signature::EdgeCaller;
 use crate::fields::Field;
 use crate::json::{self, Errors};
 use crate::problem::{Code, Problem};
-use axum::extract::FromRequestParts;
+use axum::Extension;
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
+use axum::response::Response;
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Method};
-use souk_app::Once;
+use souk_app::{ExpectedVersion, Once};
 use souk_domain::{IdempotencyKey, RequestFingerprint};
 use souk_policy::operations::Operation;
 
@@ -76,6 +81,60 @@ impl<S: Sync> FromRequestParts<S> for Command {
             operation,
             method: parts.method.clone(),
             path: parts.uri.path().to_owned(),
+        })
+    }
+}
+
+/// A command on what the id in the path names: an extractor for the handlers of such operations.
+#[derive(Debug)]
+pub struct CommandOn {
+    /// Who asks.
+    pub edge: EdgeCaller,
+    /// The id, as it stands in the path.
+    pub id: String,
+    command: Command,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl CommandOn {
+    /// The versions that `If-Match` names: 400 where it cannot be read.
+    pub fn expected(&self) -> Result<ExpectedVersion, Problem> {
+        if_match(&self.headers)
+    }
+
+    /// What makes it repeatable, where its body does not matter.
+    pub fn once(&self) -> Result<Once, Problem> {
+        self.command.once(None)
+    }
+
+    /// What makes it repeatable, and what `read` makes of its body, which may be left out.
+    pub fn once_with<T>(
+        &self,
+        read: impl FnOnce(&Field<'_>) -> Option<T>,
+    ) -> Result<(Once, Option<T>), Problem> {
+        if self.body.is_empty() {
+            return Ok((self.once()?, None));
+        }
+        let body = read_body(&self.headers, &self.body, read)?;
+        let once = self.command.once(Some(&body.json))?;
+        Ok((once, Some(body.value)))
+    }
+}
+
+impl<S: Send + Sync> FromRequest<S> for CommandOn {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        type Parts = (Extension<EdgeCaller>, Path<String>, Command, HeaderMap, Bytes);
+        let (Extension(edge), Path(id), command, headers, body) =
+            Parts::from_request(request, state).await?;
+        Ok(Self {
+            edge,
+            id,
+            command,
+            headers,
+            body,
         })
     }
 }

@@ -110,67 +110,51 @@ fn read() {}
 )]
 fn timeline() {}
 
-#[utoipa::path(
-    post,
-    path = "/v1/orders/{id}/confirm",
-    summary = "Confirms a placed order: its reservation does not expire any more",
-    params(("id" = String, Path, description = "The order's id", pattern = "^ord_[0-9a-f]{32}$", example = "ord_0197c0de8f2b7c3a9d4e5f6071829304"), ("If-Match" = Option<String>, Header, description = "The version that it must still have: the `ETag` of an answer", example = "\"1\"")),
-    responses((
-        status = 200,
-        description = "As it is now",
-        body = Order,
-        headers(("ETag" = String, description = "The version")),
-        example = json!(order()),
-    )),
-)]
-fn confirm() {}
+/// A command on an order that exists: its name, path and summary, and its body if it has one.
+macro_rules! order_command {
+    ($name:ident, $path:tt, $summary:tt $(, $body:ty, $example:tt)?) => {
+        #[utoipa::path(
+            post,
+            path = $path,
+            summary = $summary,
+            params(("id" = String, Path, description = "The order's id", pattern = "^ord_[0-9a-f]{32}$", example = "ord_0197c0de8f2b7c3a9d4e5f6071829304"), ("If-Match" = Option<String>, Header, description = "The version that it must still have: the `ETag` of an answer", example = "\"1\"")),
+            $(request_body(content = $body, example = json!($example)),)?
+            responses((
+                status = 200,
+                description = "As it is now",
+                body = Order,
+                headers(("ETag" = String, description = "The version")),
+                example = json!(order()),
+            )),
+        )]
+        fn $name() {}
+    };
+}
 
-#[utoipa::path(
-    post,
-    path = "/v1/orders/{id}/complete",
-    summary = "Completes a fulfilled order",
-    params(("id" = String, Path, description = "The order's id", pattern = "^ord_[0-9a-f]{32}$", example = "ord_0197c0de8f2b7c3a9d4e5f6071829304"), ("If-Match" = Option<String>, Header, description = "The version that it must still have: the `ETag` of an answer", example = "\"1\"")),
-    responses((
-        status = 200,
-        description = "As it is now",
-        body = Order,
-        headers(("ETag" = String, description = "The version")),
-        example = json!(order()),
-    )),
-)]
-fn complete() {}
-
-#[utoipa::path(
-    post,
-    path = "/v1/orders/{id}/fulfil",
-    summary = "Fulfils units of lines, or all that is left",
-    params(("id" = String, Path, description = "The order's id", pattern = "^ord_[0-9a-f]{32}$", example = "ord_0197c0de8f2b7c3a9d4e5f6071829304"), ("If-Match" = Option<String>, Header, description = "The version that it must still have: the `ETag` of an answer", example = "\"1\"")),
-    request_body(content = Option<Fulfilment>, example = json!({ "lines": [{ "line_number": 1, "quantity": 1 }] })),
-    responses((
-        status = 200,
-        description = "As it is now",
-        body = Order,
-        headers(("ETag" = String, description = "The version")),
-        example = json!(order()),
-    )),
-)]
-fn fulfil() {}
-
-#[utoipa::path(
-    post,
-    path = "/v1/orders/{id}/cancel",
-    summary = "Cancels an order, and gives its stock back",
-    params(("id" = String, Path, description = "The order's id", pattern = "^ord_[0-9a-f]{32}$", example = "ord_0197c0de8f2b7c3a9d4e5f6071829304"), ("If-Match" = Option<String>, Header, description = "The version that it must still have: the `ETag` of an answer", example = "\"1\"")),
-    request_body(content = Option<Cancellation>, example = json!({ "reason": "customer_request" })),
-    responses((
-        status = 200,
-        description = "As it is now",
-        body = Order,
-        headers(("ETag" = String, description = "The version")),
-        example = json!(order()),
-    )),
-)]
-fn cancel() {}
+order_command!(
+    confirm,
+    "/v1/orders/{id}/confirm",
+    "Confirms a placed order: its reservation does not expire any more"
+);
+order_command!(
+    complete,
+    "/v1/orders/{id}/complete",
+    "Completes a fulfilled order"
+);
+order_command!(
+    fulfil,
+    "/v1/orders/{id}/fulfil",
+    "Fulfils units of lines, or all that is left",
+    Option<Fulfilment>,
+    { "lines": [{ "line_number": 1, "quantity": 1 }] }
+);
+order_command!(
+    cancel,
+    "/v1/orders/{id}/cancel",
+    "Cancels an order, and gives its stock back",
+    Option<Cancellation>,
+    { "reason": "customer_request" }
+);
 
 #[utoipa::path(
     post,
