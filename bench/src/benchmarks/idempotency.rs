@@ -5,11 +5,11 @@
 //! for an earlier record, no record with its answer. What the function itself does for a key, a
 //! header and a SHA-256 over the body, stays on both sides.
 
-use super::placing::Placing;
+use super::placing::{Placing, Plan, compared};
 use super::{Outcome, Settings};
 use crate::machine::Machine;
 use crate::report::Limit;
-use crate::rounds::{Comparison, Measure, in_turns};
+use crate::rounds::{Comparison, Measure};
 use anyhow::Result;
 
 const WITHOUT_KEY: &str = include_str!("../../sql/place_order_without_key.sql");
@@ -38,20 +38,16 @@ pub(super) async fn run(settings: &Settings<'_>) -> Result<Outcome> {
 }
 
 async fn compare_over(settings: &Settings<'_>, connections: usize) -> Result<Comparison> {
-    let (pairs, seconds) = settings.pick((8, 3), (1, 1));
+    let (pairs, round_s) = settings.pick((8, 3), (1, 1));
     let ours = Placing::ours(settings, connections).await?;
     let peer = Placing::ours(settings, connections).await?;
     peer.shop.sql(WITHOUT_KEY, &[]).await?;
-    if !settings.quick {
-        ours.round(2).await?;
-        peer.round(2).await?;
-    }
-    let (of_ours, of_peer) = in_turns(
+    let plan = Plan {
         pairs,
-        async || ours.round(seconds).await,
-        async || peer.round(seconds).await,
-    )
-    .await?;
+        round_s,
+        run_up_s: (2, 2),
+    };
+    let (of_ours, of_peer) = compared(settings, (&ours, &peer), plan).await?;
     ours.finish().await?;
     let stored = "SELECT count(*) FROM souk.idempotency_keys";
     anyhow::ensure!(

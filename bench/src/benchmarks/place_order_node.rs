@@ -1,10 +1,10 @@
 //! `place-order-node`: the same endpoint, written in Fastify and node-postgres.
 
-use super::placing::Placing;
+use super::placing::{Placing, Plan, compared};
 use super::{Outcome, Settings};
 use crate::machine::Machine;
 use crate::report::Limit;
-use crate::rounds::{Comparison, Measure, in_turns};
+use crate::rounds::{Comparison, Measure};
 use anyhow::Result;
 
 /// How many at the same time: the limit is on the first.
@@ -37,20 +37,16 @@ pub(super) async fn run(settings: &Settings<'_>) -> Result<Outcome> {
 }
 
 async fn compare_over(settings: &Settings<'_>, connections: usize) -> Result<Comparison> {
-    let (pairs, seconds) = settings.pick((6, 4), (1, 1));
+    let (pairs, round_s) = settings.pick((6, 4), (1, 1));
     let ours = Placing::ours(settings, connections).await?;
     let peer = Placing::node(settings, connections).await?;
-    if !settings.quick {
-        ours.round(2).await?;
-        // Its compiler needs more of a run-up.
-        peer.round(5).await?;
-    }
-    let (of_ours, of_peer) = in_turns(
+    let plan = Plan {
         pairs,
-        async || ours.round(seconds).await,
-        async || peer.round(seconds).await,
-    )
-    .await?;
+        round_s,
+        // The peer's compiler needs more of a run-up.
+        run_up_s: (2, 5),
+    };
+    let (of_ours, of_peer) = compared(settings, (&ours, &peer), plan).await?;
     ours.finish().await?;
     peer.finish().await?;
     Comparison::new(

@@ -4,7 +4,7 @@ use super::Settings;
 use crate::child::ChildServer;
 use crate::load::{drive, require_only};
 use crate::origin;
-use crate::rounds::Round;
+use crate::rounds::{Round, in_turns};
 use crate::shop::Shop;
 use anyhow::{Result, bail};
 use core::cell::Cell;
@@ -16,6 +16,32 @@ const ORDERS_PER_S_OF_ONE_CONNECTION: usize = 4_000;
 const ORDERS_PER_S: usize = 9_000;
 const ORDERS_PER_S_QUICK: usize = 1_000;
 const CREATED: u16 = 201;
+
+/// Pairs of rounds, and how long each round and the run-ups before the first are, in seconds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plan {
+    pub(super) pairs: usize,
+    pub(super) round_s: u64,
+    pub(super) run_up_s: (u64, u64),
+}
+
+/// Rounds of both in turns.
+pub(super) async fn compared(
+    settings: &Settings<'_>,
+    (ours, peer): (&Placing<'_>, &Placing<'_>),
+    plan: Plan,
+) -> Result<(Vec<Round>, Vec<Round>)> {
+    if !settings.quick {
+        ours.round(plan.run_up_s.0).await?;
+        peer.round(plan.run_up_s.1).await?;
+    }
+    in_turns(
+        plan.pairs,
+        async || ours.round(plan.round_s).await,
+        async || peer.round(plan.round_s).await,
+    )
+    .await
+}
 
 /// A shop, and a server that takes its orders.
 #[derive(Debug)]
