@@ -126,7 +126,13 @@ impl<S: Send + Sync> FromRequest<S> for CommandOn {
     type Rejection = Response;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
-        type Parts = (Extension<EdgeCaller>, Path<String>, Command, HeaderMap, Bytes);
+        type Parts = (
+            Extension<EdgeCaller>,
+            Path<String>,
+            Command,
+            HeaderMap,
+            Bytes,
+        );
         let (Extension(edge), Path(id), command, headers, body) =
             Parts::from_request(request, state).await?;
         Ok(Self {

@@ -21,16 +21,61 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 pub(crate) struct Order {
     number: usize,
     lines: Vec<(usize, u32)>,
-    then: Then,
+    life: &'static [Step],
     /// Sends the order twice at the same moment.
     impatient: bool,
 }
 
-/// What follows the order.
+/// A command on the order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Then {
-    Nothing,
+enum Step {
+    Confirm,
+    /// One unit of the first line.
+    FulfilOne,
+    /// All that is left.
+    Fulfil,
+    Complete,
     Cancel,
+}
+
+/// Lives of an order: as far as the whole way, and all the ways out.
+const LIVES: [&[Step]; 9] = [
+    &[],
+    &[Step::Cancel],
+    &[Step::Cancel],
+    &[Step::Confirm],
+    &[Step::Confirm, Step::Cancel],
+    &[Step::Confirm, Step::FulfilOne],
+    &[Step::Confirm, Step::Fulfil],
+    &[Step::Confirm, Step::Fulfil, Step::Complete],
+    &[Step::Confirm, Step::FulfilOne, Step::Fulfil, Step::Complete],
+];
+
+impl Step {
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Confirm => "confirm",
+            Self::FulfilOne | Self::Fulfil => "fulfil",
+            Self::Complete => "complete",
+            Self::Cancel => "cancel",
+        }
+    }
+
+    fn body(self) -> Option<Value> {
+        let one = json!({ "lines": [{ "line_number": 1, "quantity": 1 }] });
+        (self == Self::FulfilOne).then_some(one)
+    }
+
+    /// Where an order of so many units stands after it.
+    const fn status(self, units: u32) -> &'static str {
+        match self {
+            Self::FulfilOne if units > 1 => "confirmed",
+            Self::FulfilOne | Self::Fulfil => "fulfilled",
+            Self::Confirm => "confirmed",
+            Self::Complete => "completed",
+            Self::Cancel => "cancelled",
+        }
+    }
 }
 
 impl Order {
@@ -39,16 +84,17 @@ impl Order {
         let lines = (0..rng.usize(1..=5))
             .map(|_| (rng.usize(..SKUS), rng.u32(1..=3)))
             .collect();
-        let then = match rng.u8(..3) {
-            0 => Then::Cancel,
-            _ => Then::Nothing,
-        };
+        let life = rng.choice(LIVES).unwrap_or_default();
         Self {
             number,
             lines,
-            then,
+            life,
             impatient: rng.u8(..4) == 0,
         }
+    }
+
+    fn units(&self) -> u32 {
+        self.lines.iter().map(|(_, quantity)| quantity).sum()
     }
 
     fn body(&self) -> Value {
@@ -129,12 +175,21 @@ impl Client {
             id = id.or(other);
         }
         let mut status = "placed";
-        if let (Some(id), Then::Cancel) = (&id, order.then) {
-            let path = format!("/v1/orders/{id}/cancel");
-            let key = format!("cancel-{}", order.number);
-            let cancelled = self.until_answered(&path, &key, None).await;
-            assert_eq!(cancelled.status, 200, "{}", cancelled.body);
-            status = "cancelled";
+        let mut open = order.units();
+        for (number, step) in order.life.iter().enumerate() {
+            let Some(id) = &id else { break };
+            if *step == Step::Fulfil && open == 0 {
+                continue;
+            }
+            let path = format!("/v1/orders/{id}/{}", step.command());
+            let key = format!("step-{}-{number}", order.number);
+            let done = self.until_answered(&path, &key, step.body().as_ref()).await;
+            assert_eq!(done.status, 200, "{}", done.body);
+            status = step.status(open);
+            assert_eq!(done.body["status"], status, "{}", done.body);
+            if *step == Step::FulfilOne {
+                open -= 1;
+            }
         }
         Outcome {
             key,
