@@ -18,7 +18,7 @@ use souk_policy::decide::{BODY_BYTES_MAX, Opening, body_too_large, decide, open}
 use souk_policy::headers::RESPONSE_STRIPPED;
 use souk_policy::identity::REQUEST_ID_HEADER;
 use souk_policy::problem::{Answer, Code, Problem};
-use souk_policy::route::{HostKey, RouteRecord};
+use souk_policy::route::{RouteKey, RouteRecord};
 use std::cell::OnceCell;
 use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{Request, Response};
@@ -73,12 +73,12 @@ async fn answer(request: &Request, env: &Env) -> worker::Result<Response> {
 async fn handle(request: &Request, env: &Env, facts: &Facts<'_>) -> Result<Response, Problem> {
     let request_id = facts.request_id();
     let facts = facts.for_policy();
-    let host_key = match open(&facts)? {
+    let route_key = match open(&facts)? {
         Opening::Answer(answer) => return respond(&answer).map_err(|error| broken(&error)),
-        Opening::LookUp(host_key) => host_key,
+        Opening::LookUp(route_key) => route_key,
     };
     let config = config(env, request_id)?;
-    let record = look_up(env, &host_key, request_id).await?;
+    let record = look_up(env, &route_key, request_id).await?;
     let plan = decide(&facts, record.as_ref(), &config.region)?;
     let body = if plan.reads_body() {
         Some(read_body(request).await?)
@@ -115,7 +115,7 @@ fn config(env: &Env, request_id: RequestId) -> Result<Config, Problem> {
 /// The tenant's record. Without one that is understood nothing is forwarded.
 async fn look_up(
     env: &Env,
-    host_key: &HostKey,
+    route_key: &RouteKey,
     request_id: RequestId,
 ) -> Result<Option<RouteRecord>, Problem> {
     let unavailable = |cause: &str| {
@@ -124,7 +124,7 @@ async fn look_up(
     };
     let value = settle(glue::route_record(
         env,
-        host_key.as_str(),
+        route_key.as_str(),
         RECORD_CACHE_TTL_S,
     ))
     .await
@@ -137,8 +137,8 @@ async fn look_up(
         Err(error) => {
             let source = std::error::Error::source(&error).map(ToString::to_string);
             let source = source.unwrap_or_default();
-            let host_key = host_key.as_str();
-            Err(unavailable(&format!("{host_key}: {error}: {source}")))
+            let route_key = route_key.as_str();
+            Err(unavailable(&format!("{route_key}: {error}: {source}")))
         }
     }
 }

@@ -274,7 +274,10 @@ async fn a_tenant_sees_nothing_of_another_and_a_refused_change_is_not_in_the_log
         Err(TenantError::UnknownHost(_))
     ));
     let records = route_records(tools, other.id).await.unwrap();
-    assert_eq!(records.len(), 1);
+    let keys: Vec<&str> = records.iter().map(|entry| entry.key.as_str()).collect();
+    let by_id = format!("tenant:{}", other.id);
+    assert_eq!(keys, [by_id.as_str(), "host:other.example"]);
+    assert_eq!(records[0].value, records[1].value);
     let record = RouteRecord::parse(&records[0].value).unwrap();
     assert_eq!((record.tenant_id, record.keys.len()), (other.id, 0));
     assert_eq!(

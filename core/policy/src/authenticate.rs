@@ -1,7 +1,7 @@
 //! Who calls: from what a request presents to a principal with scopes.
 
 use crate::api_key::{KeyKind, PUBLISHABLE_SCOPES, PresentedKey};
-use crate::identity::{ANONYMOUS_PRINCIPAL, Scopes};
+use crate::identity::{ANONYMOUS_PRINCIPAL, PSP_PRINCIPAL, Scopes};
 use crate::problem::{Code, Problem};
 use crate::route::RouteRecord;
 
@@ -26,6 +26,14 @@ impl Caller {
     pub fn anonymous() -> Self {
         Self {
             principal: ANONYMOUS_PRINCIPAL.to_owned(),
+            scopes: Scopes::default(),
+        }
+    }
+
+    /// Who says to be the tenant's payment service provider.
+    pub fn psp() -> Self {
+        Self {
+            principal: PSP_PRINCIPAL.to_owned(),
             scopes: Scopes::default(),
         }
     }

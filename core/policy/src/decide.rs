@@ -16,7 +16,7 @@ use crate::forward::ForwardPlan;
 use crate::identity::{CONSISTENCY_BYTES_MAX, CONSISTENCY_HEADER, EdgeIdentity};
 use crate::operations::{self, Access, Operation};
 use crate::problem::{Answer, Code, Problem};
-use crate::route::{HostKey, RouteRecord, TenantStatus};
+use crate::route::{RouteKey, RouteRecord, TenantStatus};
 use crate::signature::IDEMPOTENCY_KEY_HEADER;
 use souk_domain::{IdempotencyKey, RequestId};
 
@@ -66,7 +66,7 @@ pub enum Opening {
     /// Give this answer: the question was for the edge itself.
     Answer(Answer),
     /// Look up the route record under this key, then [`decide`].
-    LookUp(HostKey),
+    LookUp(RouteKey),
 }
 
 /// A tenant that is served, and the operation that was asked of it.
@@ -87,12 +87,27 @@ pub fn open(facts: &RequestFacts<'_>) -> Result<Opening, Problem> {
     if facts.path == HEALTH_PATH {
         return health(facts).map(Opening::Answer);
     }
-    HostKey::new(facts.host)
-        .map(Opening::LookUp)
+    route_key(facts).map(Opening::LookUp)
+}
+
+/// Who is meant: the host says so, or the path where the request is a provider's.
+fn route_key(facts: &RequestFacts<'_>) -> Result<RouteKey, Problem> {
+    let operation = operations::find(facts.method, facts.path);
+    if operation.is_ok_and(|operation| operation.access == Access::Psp) {
+        let tenant = facts.path.rsplit('/').next().unwrap_or_default().parse();
+        return tenant
+            .map(RouteKey::of_tenant)
+            .map_err(|_| tenant_not_found("The path names no tenant."));
+    }
+    RouteKey::of_host(facts.host)
         .ok_or_else(|| Problem::new(Code::HostInvalid, "The host is not a host name."))
 }
 
-/// Decides about a request that [`open`] let pass. `record` is what the store holds under the host's
+fn tenant_not_found(detail: &'static str) -> Problem {
+    Problem::new(Code::TenantNotFound, detail)
+}
+
+/// Decides about a request that [`open`] let pass. `record` is what the store holds under the route's
 /// key, `served_region` the region whose origin this edge forwards to.
 pub fn decide(
     facts: &RequestFacts<'_>,
@@ -100,7 +115,12 @@ pub fn decide(
     served_region: &str,
 ) -> Result<ForwardPlan, Problem> {
     let admitted = admit(facts, record, served_region)?;
-    let caller = match Credential::parse(facts.header("authorization"))? {
+    let presented = match admitted.operation.access {
+        // It has no credential of ours: the function verifies its signature over the body.
+        Access::Psp => None,
+        Access::Scope(_) | Access::Public => Credential::parse(facts.header("authorization"))?,
+    };
+    let caller = match presented {
         Some(credential) => authenticate(&credential, admitted.record, facts.now_unix_s)?,
         None => without_credential(admitted.operation)?,
     };
@@ -114,11 +134,18 @@ pub fn admit<'a>(
     served_region: &str,
 ) -> Result<Admitted<'a>, Problem> {
     let Some(record) = record else {
-        let detail = "No tenant is known under this host.";
-        return Err(Problem::new(Code::TenantNotFound, detail));
+        return Err(tenant_not_found(
+            "No tenant is known under this host or id.",
+        ));
     };
+    let operation = operations::find(facts.method, facts.path);
     match record.status {
         TenantStatus::Active => {}
+        // Money that has moved has moved, also while nobody may buy.
+        TenantStatus::Suspended
+            if operation
+                .as_ref()
+                .is_ok_and(|one| one.access == Access::Psp) => {}
         TenantStatus::Suspended => {
             let detail = "This tenant is suspended.";
             return Err(Problem::new(Code::TenantSuspended, detail));
@@ -130,7 +157,7 @@ pub fn admit<'a>(
     }
     Ok(Admitted {
         record,
-        operation: operations::find(facts.method, facts.path)?,
+        operation: operation?,
     })
 }
 
@@ -138,6 +165,7 @@ pub fn admit<'a>(
 pub fn without_credential(operation: &Operation) -> Result<Caller, Problem> {
     match operation.access {
         Access::Public => Ok(Caller::anonymous()),
+        Access::Psp => Ok(Caller::psp()),
         Access::Scope(_) => Err(Problem::new(
             Code::CredentialMissing,
             "Send an API key as `Authorization: Bearer souk_sk_…`.",

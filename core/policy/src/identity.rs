@@ -32,6 +32,9 @@ pub const IDENTITY_HEADERS: [&str; 5] = [
 
 /// The principal of a request that came without a credential. No key has this name.
 pub const ANONYMOUS_PRINCIPAL: &str = "anonymous";
+/// The principal of a request that says to come from the tenant's payment service provider, which the
+/// function behind has to verify. No key has this name.
+pub const PSP_PRINCIPAL: &str = "psp";
 /// What [`SCOPES_HEADER`] says of a principal without scopes: hosts on the way may drop an empty
 /// header, and then the signature would not hold.
 pub const NO_SCOPES: &str = "none";

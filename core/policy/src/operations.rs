@@ -10,6 +10,9 @@ pub enum Access {
     Scope(&'static str),
     /// Anyone, also without a credential. A credential that is presented must still be a good one.
     Public,
+    /// The payment service provider of the tenant that the path names, last of its segments, whatever
+    /// the host is. The edge knows no credential of it: the function verifies its signature.
+    Psp,
 }
 
 /// Whether an operation takes an idempotency key.
@@ -28,17 +31,20 @@ pub enum Function {
     Orders,
     /// `souk-catalog`.
     Catalog,
+    /// `souk-payments`.
+    Payments,
 }
 
 impl Function {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Orders, Self::Catalog];
+    pub const ALL: [Self; 3] = [Self::Orders, Self::Catalog, Self::Payments];
 
     /// The name of its folder and of its package without `souk-`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Orders => "orders",
             Self::Catalog => "catalog",
+            Self::Payments => "payments",
         }
     }
 }
@@ -65,7 +71,7 @@ impl Operation {
     pub const fn scope(&self) -> Option<&'static str> {
         match self.access {
             Access::Scope(scope) => Some(scope),
-            Public => None,
+            Public | Access::Psp => None,
         }
     }
 }
@@ -109,13 +115,15 @@ const ORDERS_READ: Access = Access::Scope("orders:read");
 const ORDERS_WRITE: &str = "orders:write";
 const CATALOG_READ: Access = Access::Scope("catalog:read");
 const CATALOG_WRITE: &str = "catalog:write";
+const PAYMENTS_READ: Access = Access::Scope("payments:read");
+const PAYMENTS_WRITE: &str = "payments:write";
 
 use Access::Public;
-use Function::{Catalog, Orders};
+use Function::{Catalog, Orders, Payments};
 
 /// All of them. What is not here does not pass the edge and has no route behind it.
 #[rustfmt::skip] // A table is read in columns.
-pub const OPERATIONS: [Operation; 26] = [
+pub const OPERATIONS: [Operation; 39] = [
     write("place_order", "POST", "/v1/orders", Orders, ORDERS_WRITE),
     read("list_orders", "/v1/orders", Orders, ORDERS_READ),
     read("get_order", "/v1/orders/{id}", Orders, ORDERS_READ),
@@ -142,7 +150,30 @@ pub const OPERATIONS: [Operation; 26] = [
     read("get_stock", "/v1/skus/{sku}/stock", Catalog, Access::Scope("inventory:read")),
     write("put_stock", "PUT", "/v1/skus/{sku}/stock/{location}", Catalog, "inventory:write"),
     write("import_catalog", "POST", "/v1/catalog-imports", Catalog, CATALOG_WRITE),
+    write("create_payment_intent", "POST", "/v1/payment-intents", Payments, PAYMENTS_WRITE),
+    read("list_payment_intents", "/v1/payment-intents", Payments, PAYMENTS_READ),
+    read("get_payment_intent", "/v1/payment-intents/{id}", Payments, PAYMENTS_READ),
+    write("confirm_payment_intent", "POST", "/v1/payment-intents/{id}/confirm", Payments, PAYMENTS_WRITE),
+    write("capture_payment_intent", "POST", "/v1/payment-intents/{id}/capture", Payments, PAYMENTS_WRITE),
+    write("cancel_payment_intent", "POST", "/v1/payment-intents/{id}/cancel", Payments, PAYMENTS_WRITE),
+    write("refund_payment_intent", "POST", "/v1/payment-intents/{id}/refunds", Payments, PAYMENTS_WRITE),
+    read("list_refunds", "/v1/payment-intents/{id}/refunds", Payments, PAYMENTS_READ),
+    read("list_payment_attempts", "/v1/payment-intents/{id}/attempts", Payments, PAYMENTS_READ),
+    read("get_refund", "/v1/refunds/{id}", Payments, PAYMENTS_READ),
+    read("list_disputes", "/v1/disputes", Payments, PAYMENTS_READ),
+    read("get_dispute", "/v1/disputes/{id}", Payments, PAYMENTS_READ),
+    STRIPE_EVENT,
 ];
+
+/// What the provider tells has its effect once by the id of the event, not by a key.
+const STRIPE_EVENT: Operation = Operation {
+    name: "receive_stripe_event",
+    method: "POST",
+    pattern: "/v1/psp/stripe/{tenant}",
+    function: Payments,
+    access: Access::Psp,
+    keyed: Keyed::No,
+};
 
 /// A quote changes nothing, so it needs no key, though it is a `POST`.
 const QUOTE: Operation = Operation {
@@ -249,7 +280,7 @@ mod tests {
             if let Some(scope) = one.scope() {
                 assert!(Scopes::new([scope]).is_ok(), "{scope}");
             }
-            let reads = one.method == "GET" || one.name == "quote";
+            let reads = one.method == "GET" || one.name == "quote" || one.access == Access::Psp;
             assert_eq!(one.keyed == Keyed::No, reads, "{}", one.name);
             assert!(one.access != Public || one.method == "GET", "{}", one.name);
         }

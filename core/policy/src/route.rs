@@ -1,6 +1,6 @@
 //! Where a host leads: the route record of a tenant, as it is kept in the edge's key-value store.
 
-use crate::identity::{ANONYMOUS_PRINCIPAL, Scopes, is_region};
+use crate::identity::{ANONYMOUS_PRINCIPAL, PSP_PRINCIPAL, Scopes, is_region};
 use serde::{Deserialize, Serialize};
 pub use souk_domain::TenantStatus;
 use souk_domain::{ApiKeyId, Principal, TenantId};
@@ -169,7 +169,9 @@ fn principal(version: u32, key: &WireKey) -> Result<Principal, RecordError> {
     let name = match (version, &key.principal) {
         (1, None) => key.id.to_string(),
         // Nobody has the name of those who have none.
-        (2.., Some(name)) if name != ANONYMOUS_PRINCIPAL => name.clone(),
+        (2.., Some(name)) if ![ANONYMOUS_PRINCIPAL, PSP_PRINCIPAL].contains(&name.as_str()) => {
+            name.clone()
+        }
         _ => return Err(RecordError::Principal(key.id)),
     };
     name.parse().map_err(|_| RecordError::Principal(key.id))
@@ -183,14 +185,14 @@ fn digest(hexadecimal: &str) -> Option<[u8; 32]> {
     (canonical && hex::decode_to_slice(hexadecimal, &mut bytes).is_ok()).then_some(bytes)
 }
 
-/// The key under which a host's record is kept.
+/// The key under which a tenant's record is kept: once for each of its hosts, and once by its id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostKey(String);
+pub struct RouteKey(String);
 
-impl HostKey {
+impl RouteKey {
     /// From the host of a request: its case, its port and one dot at its end do not matter. Nothing
     /// where it is not a host name, as an address is not.
-    pub fn new(host: &str) -> Option<Self> {
+    pub fn of_host(host: &str) -> Option<Self> {
         let name = match host.split_once(':') {
             Some((name, port)) => {
                 let is_port =
@@ -207,7 +209,12 @@ impl HostKey {
         fits.then(|| Self(format!("host:{name}")))
     }
 
-    /// `host:` and the host name.
+    /// For requests whose path names the tenant, whatever their host is.
+    pub fn of_tenant(tenant: TenantId) -> Self {
+        Self(format!("tenant:{tenant}"))
+    }
+
+    /// `host:` and the host name, or `tenant:` and the tenant's id.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -276,6 +283,7 @@ mod tests {
             ("", "key_0197c0de8f2b7c3a9d4e5f60718293ff"),
             ("a b", "shop"),
             ("anonymous", "anonymous2"),
+            ("psp", "psp2"),
         ] {
             newer["keys"][0]["principal"] = json!(bad);
             let refused = RouteRecord::parse(&newer.to_string());
@@ -365,15 +373,20 @@ mod tests {
             "demo.localhost.",
             "demo.localhost.:80",
         ] {
-            let key = HostKey::new(host);
+            let key = RouteKey::of_host(host);
             assert_eq!(
-                key.as_ref().map(HostKey::as_str),
+                key.as_ref().map(RouteKey::as_str),
                 Some("host:demo.localhost"),
                 "{host}"
             );
         }
-        assert!(HostKey::new("xn--mnchen-3ya.example").is_some());
-        assert!(HostKey::new("7.example").is_some());
+        let tenant: TenantId = "ten_0197c0de8f2b7c3a9d4e5f6071829304".parse().unwrap();
+        assert_eq!(
+            RouteKey::of_tenant(tenant).as_str(),
+            "tenant:ten_0197c0de8f2b7c3a9d4e5f6071829304"
+        );
+        assert!(RouteKey::of_host("xn--mnchen-3ya.example").is_some());
+        assert!(RouteKey::of_host("7.example").is_some());
     }
 
     #[test]
@@ -407,7 +420,7 @@ mod tests {
             &long_label,
             &long,
         ] {
-            assert_eq!(HostKey::new(bad), None, "{bad:?}");
+            assert_eq!(RouteKey::of_host(bad), None, "{bad:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use souk_policy::ForwardPlan;
 use souk_policy::api_key::PUBLISHABLE_SCOPES;
 use souk_policy::decide::{Opening, RequestFacts, decide, open};
-use souk_policy::operations::{OPERATIONS, Operation};
+use souk_policy::operations::{Access, OPERATIONS, Operation};
 use souk_policy::problem::Problem;
 use souk_policy::route::RouteRecord;
 use std::collections::BTreeSet;
@@ -51,12 +51,10 @@ fn ask(operation: &Operation, record: &RouteRecord, key: Option<&str>) -> Told {
     let path: Vec<&str> = operation
         .pattern
         .split('/')
-        .map(|part| {
-            if part.starts_with('{') {
-                "anything"
-            } else {
-                part
-            }
+        .map(|part| match part {
+            "{tenant}" => TENANT,
+            _ if part.starts_with('{') => "anything",
+            _ => part,
         })
         .collect();
     let authorization = key.map(|key| format!("Bearer {key}"));
@@ -91,6 +89,14 @@ fn told(decision: Result<ForwardPlan, Problem>) -> Told {
     }
 }
 
+/// What is told to who calls what needs no scope, and would else be called `principal`.
+fn without_scope(operation: &Operation, principal: &str, scopes: &str) -> Told {
+    match operation.access {
+        Access::Psp => forwarded("psp", ""),
+        Access::Public | Access::Scope(_) => forwarded(principal, scopes),
+    }
+}
+
 fn forwarded(principal: &str, scopes: &str) -> Told {
     Told::Forwarded {
         principal: principal.to_owned(),
@@ -106,7 +112,7 @@ fn nobody_may_what_is_not_public() {
     for operation in &OPERATIONS {
         let expected = match operation.scope() {
             Some(_) => Told::Refused(401, "credential_missing"),
-            None => forwarded("anonymous", ""),
+            None => without_scope(operation, "anonymous", ""),
         };
         assert_eq!(
             ask(operation, &record, None),
@@ -122,12 +128,12 @@ fn the_key_of_another_tenant_opens_nothing_not_even_what_is_public() {
     let record = record(&secret('a'), &all_scopes());
     for operation in &OPERATIONS {
         let told = ask(operation, &record, Some(&secret('b')));
-        assert_eq!(
-            told,
-            Told::Refused(401, "credential_invalid"),
-            "{}",
-            operation.name
-        );
+        let expected = match operation.access {
+            // No key says who the provider is, good or bad.
+            Access::Psp => forwarded("psp", ""),
+            Access::Public | Access::Scope(_) => Told::Refused(401, "credential_invalid"),
+        };
+        assert_eq!(told, expected, "{}", operation.name);
     }
 }
 
@@ -137,7 +143,8 @@ fn an_operation_is_open_to_its_scope_alone() {
         let key = secret('a');
         let Some(scope) = operation.scope() else {
             let without = record(&key, &BTreeSet::new());
-            assert_eq!(ask(operation, &without, Some(&key)), forwarded(KEY_ID, ""));
+            let expected = without_scope(operation, KEY_ID, "");
+            assert_eq!(ask(operation, &without, Some(&key)), expected);
             continue;
         };
         let mut others = all_scopes();
@@ -166,7 +173,7 @@ fn a_publishable_key_with_all_scopes_reads_the_catalog_and_asks_for_quotes() {
             .scope()
             .is_none_or(|scope| PUBLISHABLE_SCOPES.contains(&scope));
         let expected = if may {
-            forwarded(KEY_ID, &PUBLISHABLE_SCOPES.join(" "))
+            without_scope(operation, KEY_ID, &PUBLISHABLE_SCOPES.join(" "))
         } else {
             Told::Refused(403, "scope_missing")
         };

@@ -156,7 +156,13 @@ fn run(vectors: &Vectors, case: &Case) -> Outcome {
     match open(&facts) {
         Err(problem) => return Outcome::Refused(problem),
         Ok(Opening::Answer(answer)) => return Outcome::Answered(answer),
-        Ok(Opening::LookUp(key)) => assert_eq!(key.as_str(), "host:demo.localhost"),
+        Ok(Opening::LookUp(key)) => {
+            let expected = match path.strip_prefix("/v1/psp/stripe/") {
+                Some(tenant) if facts.method == "POST" => format!("tenant:{tenant}"),
+                _ => "host:demo.localhost".to_owned(),
+            };
+            assert_eq!(key.as_str(), expected, "{}", case.name);
+        }
     }
     let plan = match decide(&facts, record.as_ref(), &vectors.served_region) {
         Err(problem) => return Outcome::Refused(problem),

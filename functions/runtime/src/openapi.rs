@@ -144,6 +144,7 @@ fn security(access: Access) -> Value {
     match access {
         Access::Scope(scope) => json!([{ "api_key": [scope] }]),
         Access::Public => json!([{}, { "api_key": [] }]),
+        Access::Psp => json!([{ "stripe_signature": [] }]),
     }
 }
 
@@ -211,7 +212,7 @@ fn problems(operation: &Operation, has_body: bool, own: &[Code]) -> BTreeSet<Lis
         Code::DatabaseUnavailable,
         Code::TenantUnplaced,
     ];
-    if operation.access != Access::Public {
+    if matches!(operation.access, Access::Scope(_)) {
         edge.extend([EdgeCode::CredentialMissing, EdgeCode::ScopeMissing]);
     }
     if operation.method != "GET" {
@@ -285,12 +286,20 @@ fn shared_components() -> Map<String, Value> {
     let text = || json!({ "type": "string" });
     let mut components = Map::new();
     components.insert("schemas".to_owned(), problem_schemas());
-    components.insert("securitySchemes".to_owned(), json!({ "api_key": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "A secret key of the shop's, `souk_sk_…`, or a publishable one, `souk_pk_…`, which \
-            may read the catalog and ask for quotes.",
-    } }));
+    components.insert("securitySchemes".to_owned(), json!({
+        "api_key": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A secret key of the shop's, `souk_sk_…`, or a publishable one, `souk_pk_…`, which \
+                may read the catalog and ask for quotes.",
+        },
+        "stripe_signature": {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Stripe-Signature",
+            "description": "Stripe's signature over the time and the body, by the endpoint's secret.",
+        },
+    }));
     components.insert("parameters".to_owned(), json!({
         "IdempotencyKey": {
             "name": "Idempotency-Key",

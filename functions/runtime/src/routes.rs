@@ -11,6 +11,7 @@ use axum::handler::Handler;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodFilter, on};
+use souk_policy::identity::PSP_PRINCIPAL;
 use souk_policy::operations::{Access, Function, Keyed, OPERATIONS, Operation};
 
 /// The operations of one function and their handlers.
@@ -112,13 +113,20 @@ async fn admit(
 }
 
 fn check(operation: &'static Operation, request: &mut Request) -> Result<(), Problem> {
-    if let Access::Scope(scope) = operation.access {
-        let edge = request.extensions().get::<EdgeCaller>();
-        let may = edge.is_some_and(|edge| edge.scopes.contains(scope));
-        if !may {
-            let detail = format!("the scope {scope} is needed");
-            return Err(Problem::new(Code::ScopeMissing, detail));
-        }
+    let edge = request.extensions().get::<EdgeCaller>();
+    let (may, needed) = match operation.access {
+        Access::Scope(scope) => (
+            edge.is_some_and(|edge| edge.scopes.contains(scope)),
+            format!("the scope {scope} is needed"),
+        ),
+        Access::Psp => (
+            edge.is_some_and(|edge| edge.caller.principal.as_str() == PSP_PRINCIPAL),
+            "only a payment service provider may do this".to_owned(),
+        ),
+        Access::Public => (true, String::new()),
+    };
+    if !may {
+        return Err(Problem::new(Code::ScopeMissing, needed));
     }
     if operation.keyed == Keyed::Required {
         let key = idempotency_key(request.headers())?;

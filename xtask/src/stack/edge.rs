@@ -63,11 +63,13 @@ impl Edge {
         let records: Vec<Value> = secrets
             .tenants()
             .iter()
-            .map(|tenant| {
-                json!({
-                    "key": format!("host:{}", tenant.host),
-                    "value": route_record(tenant).to_string(),
-                })
+            .flat_map(|tenant| {
+                let value = route_record(tenant).to_string();
+                let keys = [
+                    format!("host:{}", tenant.host),
+                    format!("tenant:{}", tenant.id),
+                ];
+                keys.map(|key| json!({ "key": key, "value": value }))
             })
             .collect();
         let text = Value::Array(records).to_string();

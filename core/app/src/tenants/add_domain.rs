@@ -2,7 +2,7 @@
 
 use super::{TenantError, TenantTools};
 use souk_domain::{TenantId, Timestamp};
-use souk_policy::route::HostKey;
+use souk_policy::route::RouteKey;
 use souk_postgres::DatabaseError;
 use souk_postgres::directory::DirectoryTx;
 
@@ -34,7 +34,7 @@ pub async fn add_domain(
 
 /// The form of a host that the edge looks up.
 pub(super) fn host_name(host: &str) -> Result<String, TenantError> {
-    let key = HostKey::new(host).ok_or_else(|| TenantError::Host(host.to_owned()))?;
+    let key = RouteKey::of_host(host).ok_or_else(|| TenantError::Host(host.to_owned()))?;
     let name = key.as_str().strip_prefix(HOST_KEY_PREFIX);
     Ok(name.unwrap_or(key.as_str()).to_owned())
 }

@@ -5,12 +5,12 @@ use super::create_key::is_live;
 use super::{TenantError, TenantTools, TenantView, show_tenant};
 use souk_domain::{TenantId, Timestamp};
 use souk_policy::identity::Scopes;
-use souk_policy::route::{HostKey, KeyRecord, RouteRecord};
+use souk_policy::route::{KeyRecord, RouteKey, RouteRecord};
 
 /// An entry of the edge's key-value store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoutePublication {
-    /// `host:` and the host.
+    /// `host:` and the host, or `tenant:` and the tenant's id.
     pub key: String,
     /// The route record, as JSON.
     pub value: String,
@@ -32,11 +32,12 @@ pub async fn route_record(
     let tenant = tenant.ok_or_else(|| TenantError::UnknownHost(host.clone()))?;
     let all = route_records(tools, tenant).await?;
     all.into_iter()
-        .find(|entry| HostKey::new(&host).is_some_and(|key| key.as_str() == entry.key))
+        .find(|entry| RouteKey::of_host(&host).is_some_and(|key| key.as_str() == entry.key))
         .ok_or(TenantError::UnknownHost(host))
 }
 
-/// The entries for all hosts of a tenant: what has to be published when the tenant has changed.
+/// The entries of a tenant, by its id and for all its hosts: what has to be published when the tenant
+/// has changed.
 ///
 /// # Errors
 /// [`TenantError::UnknownTenant`], [`TenantError::Record`], [`TenantError::Database`].
@@ -48,16 +49,18 @@ pub async fn route_records(
     let value = record(&view, tools.clock.now())?
         .to_json()
         .map_err(TenantError::Record)?;
-    view.hosts
+    let of_hosts = view
+        .hosts
         .iter()
-        .map(|host| {
-            let key = HostKey::new(host).ok_or_else(|| TenantError::Host(host.clone()))?;
-            Ok(RoutePublication {
-                key: key.as_str().to_owned(),
-                value: value.clone(),
-            })
+        .map(|host| RouteKey::of_host(host).ok_or_else(|| TenantError::Host(host.clone())));
+    let keys = core::iter::once(Ok(RouteKey::of_tenant(tenant))).chain(of_hosts);
+    keys.map(|key| {
+        Ok(RoutePublication {
+            key: key?.as_str().to_owned(),
+            value: value.clone(),
         })
-        .collect()
+    })
+    .collect()
 }
 
 /// Keys that are not accepted any more are left out.
