@@ -13,6 +13,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use souk_app::{Answer, AppError, OrderWish, StoredResponse, get_order, place_order};
 use souk_domain::{Order, OrderId};
+use souk_runtime::answer::answered_and_rung;
 use souk_runtime::conditional::unless_none_match;
 use souk_runtime::edge_signature::EdgeCaller;
 use souk_runtime::problem::Problem;
@@ -76,10 +77,5 @@ fn order_id(text: &str) -> Result<OrderId, Problem> {
 
 /// Answers a command: rings for its event when it had an effect, and tells a replay apart.
 async fn answered(state: &OrdersState, answer: Answer) -> Response {
-    if !answer.replayed
-        && let Some(doorbell) = &state.doorbell
-    {
-        doorbell.ring().await;
-    }
-    souk_runtime::answer::answered(answer)
+    answered_and_rung(state.doorbell.as_deref(), answer).await
 }

@@ -1,5 +1,6 @@
 //! Answering: what a use case returns, as HTTP.
 
+use crate::doorbell::Doorbell;
 use crate::problem::{Code, Problem};
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
@@ -21,6 +22,16 @@ pub fn json_response(status: u16, value: &impl Serialize) -> StoredResponse {
         // Serialising structs of strings and integers into memory cannot fail.
         body: serde_json::to_vec(value).unwrap_or_default(),
     }
+}
+
+/// The answer to a keyed command that may have told an event: rings for it when it had an effect.
+pub async fn answered_and_rung(doorbell: Option<&Doorbell>, answer: Answer) -> Response {
+    if !answer.replayed
+        && let Some(doorbell) = doorbell
+    {
+        doorbell.ring().await;
+    }
+    answered(answer)
 }
 
 /// The answer to a keyed command: tells a replay apart, until when the key stands for it, and what a

@@ -1,6 +1,8 @@
 //! The doorbell: wakes the outbox relay after a commit. Best effort: a ring that is lost is made up
 //! for by the sweep each minute.
 
+use crate::adapters::{AwsBounds, aws_config};
+use crate::config::{ConfigError, DOORBELL_QUEUE_URL, Lookup};
 use aws_sdk_sqs::Client;
 use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +12,13 @@ use std::time::Instant;
 const QUIET: Duration = Duration::from_secs(1);
 /// How long a ring may hold up the answer to the client.
 const RING_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// It is best effort: one attempt, within what an answer may be held up.
+const BOUNDS: AwsBounds = AwsBounds {
+    attempt_timeout: Duration::from_millis(700),
+    operation_timeout: Duration::from_millis(700),
+    attempts_max: 1,
+};
 
 /// Rings by a message in the doorbell queue. What it says does not matter.
 #[derive(Debug)]
@@ -54,6 +63,16 @@ fn later(at: Instant, by: Duration) -> Instant {
 }
 
 impl Doorbell {
+    /// Rings at the queue of the configuration.
+    ///
+    /// # Errors
+    /// Where the queue is not named.
+    pub async fn configured(lookup: &Lookup<'_>) -> Result<Self, ConfigError> {
+        let queue_url = lookup.required(DOORBELL_QUEUE_URL)?;
+        let client = Client::new(&aws_config(BOUNDS).await);
+        Ok(Self::new(client, queue_url))
+    }
+
     /// Rings at `queue_url`, a standard queue.
     pub fn new(client: Client, queue_url: String) -> Self {
         Self {
