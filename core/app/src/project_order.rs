@@ -83,5 +83,20 @@ fn summary_change(data: &EventData) -> SummaryChange {
             payment_status: Some(payment.payment_status),
             ..SummaryChange::default()
         },
+        // Not of an order's.
+        EventData::PaymentIntentCreatedV1(_)
+        | EventData::PaymentIntentRequiresActionV1(_)
+        | EventData::PaymentIntentProcessingV1(_)
+        | EventData::PaymentIntentAuthorizedV1(_)
+        | EventData::PaymentIntentCapturedV1(_)
+        | EventData::PaymentIntentFailedV1(_)
+        | EventData::PaymentIntentCanceledV1(_)
+        | EventData::PaymentIntentConflictedV1(_)
+        | EventData::PaymentIntentReviewV1(_)
+        | EventData::RefundCreatedV1(_)
+        | EventData::RefundSucceededV1(_)
+        | EventData::RefundFailedV1(_)
+        | EventData::DisputeOpenedV1(_)
+        | EventData::DisputeClosedV1(_) => SummaryChange::default(),
     }
 }

@@ -1,6 +1,7 @@
 //! Events: what happened, in CloudEvents 1.0 names, with one type per version of a fact.
 
 mod order;
+mod payment;
 mod routing;
 mod subject;
 #[cfg(test)]
@@ -10,6 +11,7 @@ pub use order::{
     FulfilledLineV1, OrderCancelledV1, OrderCompletedV1, OrderConfirmedV1, OrderFulfilledV1,
     OrderLineV1, OrderPaymentV1, OrderPlacedV1, OrderReinstatedV1, OrderReinstatementRefusedV1,
 };
+pub use payment::{DisputeV1, PaymentIntentV1, RefundV1};
 pub use routing::{EventType, Queue, UnknownEventType, UnknownQueue};
 pub use subject::Subject;
 
@@ -46,6 +48,34 @@ pub enum EventData {
     OrderPaymentVoidedV1(OrderPaymentV1),
     /// `order.payment_refunded.v1`
     OrderPaymentRefundedV1(OrderPaymentV1),
+    /// `payment_intent.created.v1`
+    PaymentIntentCreatedV1(PaymentIntentV1),
+    /// `payment_intent.requires_action.v1`
+    PaymentIntentRequiresActionV1(PaymentIntentV1),
+    /// `payment_intent.processing.v1`
+    PaymentIntentProcessingV1(PaymentIntentV1),
+    /// `payment_intent.authorized.v1`
+    PaymentIntentAuthorizedV1(PaymentIntentV1),
+    /// `payment_intent.captured.v1`
+    PaymentIntentCapturedV1(PaymentIntentV1),
+    /// `payment_intent.payment_failed.v1`
+    PaymentIntentFailedV1(PaymentIntentV1),
+    /// `payment_intent.canceled.v1`
+    PaymentIntentCanceledV1(PaymentIntentV1),
+    /// `payment_intent.conflicted.v1`
+    PaymentIntentConflictedV1(PaymentIntentV1),
+    /// `payment_intent.review.v1`
+    PaymentIntentReviewV1(PaymentIntentV1),
+    /// `refund.created.v1`
+    RefundCreatedV1(RefundV1),
+    /// `refund.succeeded.v1`
+    RefundSucceededV1(RefundV1),
+    /// `refund.failed.v1`
+    RefundFailedV1(RefundV1),
+    /// `dispute.opened.v1`
+    DisputeOpenedV1(DisputeV1),
+    /// `dispute.closed.v1`
+    DisputeClosedV1(DisputeV1),
 }
 
 /// Why a message is not an event that this version of Souk understands.
@@ -80,6 +110,20 @@ impl EventData {
             Self::OrderPaymentCapturedV1(_) => "order.payment_captured.v1",
             Self::OrderPaymentVoidedV1(_) => "order.payment_voided.v1",
             Self::OrderPaymentRefundedV1(_) => "order.payment_refunded.v1",
+            Self::PaymentIntentCreatedV1(_) => "payment_intent.created.v1",
+            Self::PaymentIntentRequiresActionV1(_) => "payment_intent.requires_action.v1",
+            Self::PaymentIntentProcessingV1(_) => "payment_intent.processing.v1",
+            Self::PaymentIntentAuthorizedV1(_) => "payment_intent.authorized.v1",
+            Self::PaymentIntentCapturedV1(_) => "payment_intent.captured.v1",
+            Self::PaymentIntentFailedV1(_) => "payment_intent.payment_failed.v1",
+            Self::PaymentIntentCanceledV1(_) => "payment_intent.canceled.v1",
+            Self::PaymentIntentConflictedV1(_) => "payment_intent.conflicted.v1",
+            Self::PaymentIntentReviewV1(_) => "payment_intent.review.v1",
+            Self::RefundCreatedV1(_) => "refund.created.v1",
+            Self::RefundSucceededV1(_) => "refund.succeeded.v1",
+            Self::RefundFailedV1(_) => "refund.failed.v1",
+            Self::DisputeOpenedV1(_) => "dispute.opened.v1",
+            Self::DisputeClosedV1(_) => "dispute.closed.v1",
         }
     }
 
@@ -97,6 +141,19 @@ impl EventData {
             | Self::OrderPaymentCapturedV1(data)
             | Self::OrderPaymentVoidedV1(data)
             | Self::OrderPaymentRefundedV1(data) => serde_json::to_value(data),
+            Self::PaymentIntentCreatedV1(data)
+            | Self::PaymentIntentRequiresActionV1(data)
+            | Self::PaymentIntentProcessingV1(data)
+            | Self::PaymentIntentAuthorizedV1(data)
+            | Self::PaymentIntentCapturedV1(data)
+            | Self::PaymentIntentFailedV1(data)
+            | Self::PaymentIntentCanceledV1(data)
+            | Self::PaymentIntentConflictedV1(data)
+            | Self::PaymentIntentReviewV1(data) => serde_json::to_value(data),
+            Self::RefundCreatedV1(data)
+            | Self::RefundSucceededV1(data)
+            | Self::RefundFailedV1(data) => serde_json::to_value(data),
+            Self::DisputeOpenedV1(data) | Self::DisputeClosedV1(data) => serde_json::to_value(data),
         }
         .map_err(EventError::Malformed)
     }
@@ -125,6 +182,38 @@ impl EventData {
             "order.payment_refunded.v1" => {
                 serde_json::from_value(data).map(Self::OrderPaymentRefundedV1)
             }
+            "payment_intent.created.v1" => {
+                serde_json::from_value(data).map(Self::PaymentIntentCreatedV1)
+            }
+            "payment_intent.requires_action.v1" => {
+                serde_json::from_value(data).map(Self::PaymentIntentRequiresActionV1)
+            }
+            "payment_intent.processing.v1" => {
+                serde_json::from_value(data).map(Self::PaymentIntentProcessingV1)
+            }
+            "payment_intent.authorized.v1" => {
+                serde_json::from_value(data).map(Self::PaymentIntentAuthorizedV1)
+            }
+            "payment_intent.captured.v1" => {
+                serde_json::from_value(data).map(Self::PaymentIntentCapturedV1)
+            }
+            "payment_intent.payment_failed.v1" => {
+                serde_json::from_value(data).map(Self::PaymentIntentFailedV1)
+            }
+            "payment_intent.canceled.v1" => {
+                serde_json::from_value(data).map(Self::PaymentIntentCanceledV1)
+            }
+            "payment_intent.conflicted.v1" => {
+                serde_json::from_value(data).map(Self::PaymentIntentConflictedV1)
+            }
+            "payment_intent.review.v1" => {
+                serde_json::from_value(data).map(Self::PaymentIntentReviewV1)
+            }
+            "refund.created.v1" => serde_json::from_value(data).map(Self::RefundCreatedV1),
+            "refund.succeeded.v1" => serde_json::from_value(data).map(Self::RefundSucceededV1),
+            "refund.failed.v1" => serde_json::from_value(data).map(Self::RefundFailedV1),
+            "dispute.opened.v1" => serde_json::from_value(data).map(Self::DisputeOpenedV1),
+            "dispute.closed.v1" => serde_json::from_value(data).map(Self::DisputeClosedV1),
             unknown => return Err(EventError::UnknownType(unknown.to_owned())),
         }
         .map_err(EventError::Malformed)

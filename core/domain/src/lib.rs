@@ -21,10 +21,10 @@ pub use audit::{
     AuditHeadError,
 };
 pub use event::{
-    EVENT_BYTES_MAX, Event, EventData, EventError, EventType, FulfilledLineV1, OrderCancelledV1,
-    OrderCompletedV1, OrderConfirmedV1, OrderFulfilledV1, OrderLineV1, OrderPaymentV1,
-    OrderPlacedV1, OrderReinstatedV1, OrderReinstatementRefusedV1, Queue, Subject,
-    UnknownEventType, UnknownQueue,
+    DisputeV1, EVENT_BYTES_MAX, Event, EventData, EventError, EventType, FulfilledLineV1,
+    OrderCancelledV1, OrderCompletedV1, OrderConfirmedV1, OrderFulfilledV1, OrderLineV1,
+    OrderPaymentV1, OrderPlacedV1, OrderReinstatedV1, OrderReinstatementRefusedV1, PaymentIntentV1,
+    Queue, RefundV1, Subject, UnknownEventType, UnknownQueue,
 };
 pub use idempotency::{
     FingerprintError, IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_KEY_TTL_HOURS, IdempotencyKey,

@@ -28,6 +28,11 @@ impl Principal {
         Self("souk-order-process".to_owned())
     }
 
+    /// Souk itself, when it settles payments.
+    pub fn payments() -> Self {
+        Self("souk-payments".to_owned())
+    }
+
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0

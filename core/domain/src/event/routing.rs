@@ -77,6 +77,34 @@ pub enum EventType {
     OrderPaymentVoidedV1,
     /// `order.payment_refunded.v1`
     OrderPaymentRefundedV1,
+    /// `payment_intent.created.v1`
+    PaymentIntentCreatedV1,
+    /// `payment_intent.requires_action.v1`
+    PaymentIntentRequiresActionV1,
+    /// `payment_intent.processing.v1`
+    PaymentIntentProcessingV1,
+    /// `payment_intent.authorized.v1`
+    PaymentIntentAuthorizedV1,
+    /// `payment_intent.captured.v1`
+    PaymentIntentCapturedV1,
+    /// `payment_intent.payment_failed.v1`
+    PaymentIntentFailedV1,
+    /// `payment_intent.canceled.v1`
+    PaymentIntentCanceledV1,
+    /// `payment_intent.conflicted.v1`
+    PaymentIntentConflictedV1,
+    /// `payment_intent.review.v1`
+    PaymentIntentReviewV1,
+    /// `refund.created.v1`
+    RefundCreatedV1,
+    /// `refund.succeeded.v1`
+    RefundSucceededV1,
+    /// `refund.failed.v1`
+    RefundFailedV1,
+    /// `dispute.opened.v1`
+    DisputeOpenedV1,
+    /// `dispute.closed.v1`
+    DisputeClosedV1,
 }
 
 /// A text that names no event type that is known here: that of a later version, perhaps.
@@ -86,7 +114,7 @@ pub struct UnknownEventType(pub String);
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 25] = [
         Self::OrderPlacedV1,
         Self::OrderConfirmedV1,
         Self::OrderFulfilledV1,
@@ -98,6 +126,20 @@ impl EventType {
         Self::OrderPaymentCapturedV1,
         Self::OrderPaymentVoidedV1,
         Self::OrderPaymentRefundedV1,
+        Self::PaymentIntentCreatedV1,
+        Self::PaymentIntentRequiresActionV1,
+        Self::PaymentIntentProcessingV1,
+        Self::PaymentIntentAuthorizedV1,
+        Self::PaymentIntentCapturedV1,
+        Self::PaymentIntentFailedV1,
+        Self::PaymentIntentCanceledV1,
+        Self::PaymentIntentConflictedV1,
+        Self::PaymentIntentReviewV1,
+        Self::RefundCreatedV1,
+        Self::RefundSucceededV1,
+        Self::RefundFailedV1,
+        Self::DisputeOpenedV1,
+        Self::DisputeClosedV1,
     ];
 
     /// `type` of the envelope.
@@ -114,6 +156,20 @@ impl EventType {
             Self::OrderPaymentCapturedV1 => "order.payment_captured.v1",
             Self::OrderPaymentVoidedV1 => "order.payment_voided.v1",
             Self::OrderPaymentRefundedV1 => "order.payment_refunded.v1",
+            Self::PaymentIntentCreatedV1 => "payment_intent.created.v1",
+            Self::PaymentIntentRequiresActionV1 => "payment_intent.requires_action.v1",
+            Self::PaymentIntentProcessingV1 => "payment_intent.processing.v1",
+            Self::PaymentIntentAuthorizedV1 => "payment_intent.authorized.v1",
+            Self::PaymentIntentCapturedV1 => "payment_intent.captured.v1",
+            Self::PaymentIntentFailedV1 => "payment_intent.payment_failed.v1",
+            Self::PaymentIntentCanceledV1 => "payment_intent.canceled.v1",
+            Self::PaymentIntentConflictedV1 => "payment_intent.conflicted.v1",
+            Self::PaymentIntentReviewV1 => "payment_intent.review.v1",
+            Self::RefundCreatedV1 => "refund.created.v1",
+            Self::RefundSucceededV1 => "refund.succeeded.v1",
+            Self::RefundFailedV1 => "refund.failed.v1",
+            Self::DisputeOpenedV1 => "dispute.opened.v1",
+            Self::DisputeClosedV1 => "dispute.closed.v1",
         }
     }
 
@@ -137,6 +193,20 @@ impl EventType {
             | Self::OrderPaymentRefundedV1 => {
                 &[Queue::ReadModels, Queue::OrderProcess, Queue::Webhooks]
             }
+            Self::PaymentIntentCreatedV1
+            | Self::PaymentIntentRequiresActionV1
+            | Self::PaymentIntentProcessingV1
+            | Self::PaymentIntentAuthorizedV1
+            | Self::PaymentIntentCapturedV1
+            | Self::PaymentIntentFailedV1
+            | Self::PaymentIntentCanceledV1
+            | Self::PaymentIntentConflictedV1
+            | Self::PaymentIntentReviewV1
+            | Self::RefundCreatedV1
+            | Self::RefundSucceededV1
+            | Self::RefundFailedV1
+            | Self::DisputeOpenedV1
+            | Self::DisputeClosedV1 => &[Queue::OrderProcess, Queue::Webhooks],
         }
     }
 }
@@ -156,6 +226,20 @@ impl EventData {
             Self::OrderPaymentCapturedV1(_) => EventType::OrderPaymentCapturedV1,
             Self::OrderPaymentVoidedV1(_) => EventType::OrderPaymentVoidedV1,
             Self::OrderPaymentRefundedV1(_) => EventType::OrderPaymentRefundedV1,
+            Self::PaymentIntentCreatedV1(_) => EventType::PaymentIntentCreatedV1,
+            Self::PaymentIntentRequiresActionV1(_) => EventType::PaymentIntentRequiresActionV1,
+            Self::PaymentIntentProcessingV1(_) => EventType::PaymentIntentProcessingV1,
+            Self::PaymentIntentAuthorizedV1(_) => EventType::PaymentIntentAuthorizedV1,
+            Self::PaymentIntentCapturedV1(_) => EventType::PaymentIntentCapturedV1,
+            Self::PaymentIntentFailedV1(_) => EventType::PaymentIntentFailedV1,
+            Self::PaymentIntentCanceledV1(_) => EventType::PaymentIntentCanceledV1,
+            Self::PaymentIntentConflictedV1(_) => EventType::PaymentIntentConflictedV1,
+            Self::PaymentIntentReviewV1(_) => EventType::PaymentIntentReviewV1,
+            Self::RefundCreatedV1(_) => EventType::RefundCreatedV1,
+            Self::RefundSucceededV1(_) => EventType::RefundSucceededV1,
+            Self::RefundFailedV1(_) => EventType::RefundFailedV1,
+            Self::DisputeOpenedV1(_) => EventType::DisputeOpenedV1,
+            Self::DisputeClosedV1(_) => EventType::DisputeClosedV1,
         }
     }
 }

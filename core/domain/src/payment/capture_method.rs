@@ -1,5 +1,7 @@
 //! When the money of a payment is taken.
 
+use super::PaymentError;
+use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// When the money of a payment is taken.
@@ -19,5 +21,16 @@ impl CaptureMethod {
             Self::Automatic => "automatic",
             Self::Manual => "manual",
         }
+    }
+}
+
+impl FromStr for CaptureMethod {
+    type Err = PaymentError;
+
+    fn from_str(name: &str) -> Result<Self, PaymentError> {
+        [Self::Automatic, Self::Manual]
+            .into_iter()
+            .find(|method| method.as_str() == name)
+            .ok_or(PaymentError::UnknownCaptureMethod)
     }
 }
