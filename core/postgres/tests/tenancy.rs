@@ -75,7 +75,24 @@ async fn fill(db: &TestDatabase) -> [TestTenant; 2] {
                  VALUES (gen_random_uuid(), '{id}', 0, '{id}', 1, 't', '{{}}', now()); \
              INSERT INTO souk.inbox_messages VALUES ('{id}', 'c', '{id}'); \
              INSERT INTO souk.order_summaries VALUES \
-                 ('{id}', '{id}', 'placed', 'EUR', 1, 1, 1, NULL, now(), NULL, 1, 1);"
+                 ('{id}', '{id}', 'placed', 'EUR', 1, 1, 1, NULL, now(), NULL, 1, 1); \
+             INSERT INTO souk.payment_intents (tenant_id, payment_intent_id, order_id, status, \
+                 capture_method, currency, amount_minor, captured_minor, refund_reserved_minor, \
+                 version, created_at, updated_at) \
+                 VALUES ('{id}', '{id}', '{id}', 'succeeded', 'automatic', 'EUR', 1, 1, 1, 1, now(), now()); \
+             INSERT INTO souk.payment_attempts VALUES \
+                 ('{id}', '{id}', '{id}', 1, 'captured', 'pm', '{id}', NULL, now(), now()); \
+             INSERT INTO souk.provider_operations (tenant_id, operation_id, payment_intent_id, kind, \
+                 data, status, created_at, settled_at) \
+                 VALUES ('{id}', '{id}', '{id}', 'void', '{{}}', 'failed', now(), now()); \
+             INSERT INTO souk.refunds VALUES ('{id}', '{id}', '{id}', '{id}', 'pending', 'EUR', 1, \
+                 'souk', NULL, NULL, NULL, now(), now()); \
+             INSERT INTO souk.disputes VALUES ('{id}', '{id}', '{id}', '{id}', 'd', 'open', 'EUR', 1, \
+                 0, false, 'r', 1, now(), NULL); \
+             INSERT INTO souk.provider_events VALUES ('{id}', 'evt', 'k', now()); \
+             INSERT INTO souk.ledger_transfers VALUES ('{id}', '{id}', 's', 'EUR', NULL, now()); \
+             INSERT INTO souk.ledger_entries VALUES ('{id}', '{id}', 1, 'fees', 1), \
+                 ('{id}', '{id}', 2, 'cash_at_psp', -1);"
         ))
         .await;
     }
