@@ -1,6 +1,7 @@
 //! Why a use case did not do what was asked.
 
-use crate::CatalogRefusal;
+use crate::{CatalogRefusal, ProviderError};
+use souk_domain::payment::PaymentError;
 use souk_domain::pricing::QuoteError;
 use souk_domain::{EventError, OrderError, Sku, Timestamp, TimestampError};
 use souk_postgres::DatabaseError;
@@ -27,6 +28,21 @@ pub enum AppError {
     /// The tenant has no such order.
     #[error("no such order")]
     OrderNotFound,
+    /// The tenant has no such payment intent.
+    #[error("no such payment intent")]
+    PaymentIntentNotFound,
+    /// The tenant has no such refund.
+    #[error("no such refund")]
+    RefundNotFound,
+    /// The tenant has no such dispute.
+    #[error("no such dispute")]
+    DisputeNotFound,
+    /// The domain refuses what was asked of a payment.
+    #[error(transparent)]
+    Payment(#[from] PaymentError),
+    /// The PSP cannot be asked.
+    #[error("the payment provider cannot be asked")]
+    Provider(#[from] ProviderError),
     /// The order is not in the version that the command is meant for.
     #[error("the order is in version {current}")]
     VersionMismatch {
@@ -68,7 +84,13 @@ impl AppError {
     /// fares (5xx), nor what the client corrects and sends again (malformed requests never get here).
     pub const fn is_final(&self) -> bool {
         match self {
-            Self::OrderNotFound | Self::VersionMismatch { .. } | Self::Quote(_) => true,
+            Self::OrderNotFound
+            | Self::PaymentIntentNotFound
+            | Self::RefundNotFound
+            | Self::DisputeNotFound
+            | Self::VersionMismatch { .. }
+            | Self::Quote(_) => true,
+            Self::Payment(error) => error.is_final(),
             Self::Order(error) => !matches!(
                 error,
                 OrderError::NotConfirmable { .. }
@@ -84,6 +106,7 @@ impl AppError {
             Self::KeyInFlight { .. }
             | Self::KeyReused(_)
             | Self::KeyUnknown
+            | Self::Provider(_)
             | Self::RecoveryState(_)
             | Self::InsufficientStock { .. }
             | Self::PricesChanging

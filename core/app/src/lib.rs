@@ -25,6 +25,7 @@ mod maintain_idempotency_keys;
 mod offer;
 mod once;
 mod order_timeline;
+pub mod payments;
 pub mod phases;
 mod place_order;
 mod ports;
@@ -92,6 +93,7 @@ pub use seed_tenant::{SkuSeed, seed_tenant};
 pub use souk_postgres::idempotency::{FirstUse, KeyReport, StoredResponse};
 pub use souk_postgres::idempotency_partitions::PartitionReport;
 pub use souk_postgres::inventory::LocationStock;
+pub use souk_postgres::ledger::{Balance, LedgerFinding};
 pub use souk_postgres::orders::TimelineEntry;
 pub use souk_postgres::pricing_rules::VersionedRules;
 pub use souk_postgres::{

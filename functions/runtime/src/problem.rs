@@ -211,7 +211,15 @@ impl From<&AppError> for Problem {
             AppError::Quote(error) => Self::from(error),
             AppError::Catalog(refusal) => Self::from(refusal),
             AppError::Database(error) => Self::from(error),
-            AppError::Event(_) | AppError::Clock(_) | AppError::RecoveryState(_) => {
+            // No function has operations on payments.
+            AppError::PaymentIntentNotFound
+            | AppError::RefundNotFound
+            | AppError::DisputeNotFound
+            | AppError::Payment(_)
+            | AppError::Provider(_)
+            | AppError::Event(_)
+            | AppError::Clock(_)
+            | AppError::RecoveryState(_) => {
                 internal().with_cause(error)
             }
         }
