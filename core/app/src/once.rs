@@ -118,7 +118,7 @@ pub(crate) fn turned_away(claim: Claim) -> Result<Answer, AppError> {
 
 /// Adds to a replay what a reader needs to see the effect: who asks again may not have heard of the
 /// first answer, and its token.
-async fn told_again(tools: &Tools, caller: &Caller, answer: Answer) -> Answer {
+pub(crate) async fn told_again(tools: &Tools, caller: &Caller, answer: Answer) -> Answer {
     let token = match tools.db.home(caller.tenant).await {
         Ok(home) => home.token_now().await,
         Err(error) => Err(error),
