@@ -35,6 +35,11 @@ pub const DOORBELL_QUEUE_URL: &str = "SOUK_DOORBELL_QUEUE_URL";
 /// The FIFO queues that events are published to: a JSON object of queue name to URL, with every name of
 /// [`Queue`].
 pub const EVENT_QUEUES: &str = "SOUK_EVENT_QUEUES";
+/// The accounts at Stripe: a JSON object of tenant's id, or `default` for all others, to
+/// `{"secret_key": …, "account": …, "webhook_secrets": […]}`; the last two may be left out.
+pub const STRIPE_ACCOUNTS: &str = "SOUK_STRIPE_ACCOUNTS";
+/// Where Stripe is, if not where it usually is: for tests and the local cloud.
+pub const STRIPE_API_URL: &str = "SOUK_STRIPE_API_URL";
 /// Password to give to the role `souk_app`.
 pub const APP_ROLE_PASSWORD: &str = "SOUK_APP_ROLE_PASSWORD";
 /// Password to give to the role `souk_relay`.

@@ -22,6 +22,7 @@ pub mod query;
 pub mod quote_keys;
 pub mod request;
 pub mod routes;
+pub mod stripe;
 pub mod telemetry;
 
 pub use souk_policy::problem::Code as EdgeCode;
