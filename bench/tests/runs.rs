@@ -97,6 +97,11 @@ fn flash_sale_runs() {
     run_quickly("flash-sale");
 }
 
+#[test]
+fn list_orders_runs() {
+    run_quickly("list-orders");
+}
+
 /// A benchmark that is under way: its server takes orders.
 struct UnderWay {
     bench: Child,
