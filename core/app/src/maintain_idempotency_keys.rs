@@ -10,7 +10,7 @@ const DAYS_AHEAD: u8 = 7;
 /// Whole days that records are kept: they expire after one, on the next day.
 const DAYS_KEPT: u8 = 2;
 
-/// Makes and drops partitions of `db`, by the role `souk_sweeper`. Nothing, where others are at it or
+/// Makes and drops partitions of `db`, by the role `souk_sweeper` or the owner. Nothing, where others are at it or
 /// the table is too busy: the next run does it.
 ///
 /// # Errors
