@@ -16,6 +16,7 @@ pub mod fields;
 mod json;
 pub mod openapi;
 mod order_problem;
+mod payment_problem;
 mod pricing_problem;
 pub mod problem;
 pub mod query;

@@ -211,15 +211,23 @@ impl From<&AppError> for Problem {
             AppError::Quote(error) => Self::from(error),
             AppError::Catalog(refusal) => Self::from(refusal),
             AppError::Database(error) => Self::from(error),
-            // No function has operations on payments.
-            AppError::PaymentIntentNotFound
-            | AppError::RefundNotFound
-            | AppError::DisputeNotFound
-            | AppError::Payment(_)
-            | AppError::Provider(_)
-            | AppError::Event(_)
-            | AppError::Clock(_)
-            | AppError::RecoveryState(_) => {
+            AppError::PaymentIntentNotFound => Self::new(
+                Code::PaymentIntentNotFound,
+                "there is no payment intent with this id",
+            ),
+            AppError::RefundNotFound => {
+                Self::new(Code::RefundNotFound, "there is no refund with this id")
+            }
+            AppError::DisputeNotFound => {
+                Self::new(Code::DisputeNotFound, "there is no dispute with this id")
+            }
+            AppError::Payment(error) => Self::from(error),
+            AppError::Provider(_) => {
+                Self::new(Code::PspUnavailable, "the provider cannot be asked; try again")
+                    .with_retry_after(RETRY_AFTER_S)
+                    .with_cause(error)
+            }
+            AppError::Event(_) | AppError::Clock(_) | AppError::RecoveryState(_) => {
                 internal().with_cause(error)
             }
         }

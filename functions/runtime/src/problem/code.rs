@@ -58,6 +58,8 @@ codes! {
     QueryInvalid = BAD_REQUEST "query_invalid" "Malformed query",
     /// The cursor is of a list with other filters, or of none.
     CursorInvalid = BAD_REQUEST "cursor_invalid" "The cursor does not belong to this list",
+    /// The provider's signature over the event does not hold.
+    PspSignatureInvalid = BAD_REQUEST "psp_signature_invalid" "Not from the provider",
 
     /// The edge has not signed the request.
     EdgeSignatureInvalid = UNAUTHORIZED "edge_signature_invalid" "Not from the edge",
@@ -75,6 +77,12 @@ codes! {
     ProductNotFound = NOT_FOUND "product_not_found" "No such product",
     /// The tenant has no such sku, or none that the caller may see.
     SkuNotFound = NOT_FOUND "sku_not_found" "No such sku",
+    /// The tenant has no such payment.
+    PaymentIntentNotFound = NOT_FOUND "payment_intent_not_found" "No such payment",
+    /// The tenant has no such refund.
+    RefundNotFound = NOT_FOUND "refund_not_found" "No such refund",
+    /// The tenant has no such dispute.
+    DisputeNotFound = NOT_FOUND "dispute_not_found" "No such dispute",
 
     /// The path has operations, but none with this method.
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed" "Method not allowed",
@@ -91,6 +99,24 @@ codes! {
     OrderNotCompletable = CONFLICT "order_not_completable" "The order cannot be completed",
     /// The order is in a state in which it cannot be cancelled.
     OrderNotCancellable = CONFLICT "order_not_cancellable" "The order cannot be cancelled",
+    /// The order is in a state in which it cannot be paid.
+    OrderNotPayable = CONFLICT "order_not_payable" "The order cannot be paid",
+    /// The order has a payment that is not canceled.
+    PaymentIntentExists = CONFLICT "payment_intent_exists" "The order has a payment already",
+    /// The payment is in a state in which it cannot be confirmed.
+    PaymentNotConfirmable = CONFLICT "payment_not_confirmable" "The payment cannot be confirmed",
+    /// The payment is in a state in which it cannot be captured.
+    PaymentNotCapturable = CONFLICT "payment_not_capturable" "The payment cannot be captured",
+    /// The payment is in a state in which it cannot be canceled.
+    PaymentNotCancelable = CONFLICT "payment_not_cancelable" "The payment cannot be canceled",
+    /// The payment is in a state in which it cannot be refunded.
+    PaymentNotRefundable = CONFLICT "payment_not_refundable" "The payment cannot be refunded",
+    /// Another command on the payment is under way, or its outcome is not known.
+    PaymentOperationPending = CONFLICT "payment_operation_pending" "Another command is under way",
+    /// More is to be captured than is held.
+    CaptureTooLarge = CONFLICT "capture_too_large" "More than is authorized",
+    /// More is to go back than was captured and is left.
+    RefundTooLarge = CONFLICT "refund_too_large" "More than can go back",
 
     /// Orders hold more units than are said to be on hand.
     StockBelowReserved = CONFLICT "stock_below_reserved" "Orders hold more than that",
@@ -127,6 +153,12 @@ codes! {
     OrderLineUnknown = UNPROCESSABLE_ENTITY "order_line_unknown" "The order has no such line",
     /// A fulfilment has more units of a line than are left.
     FulfilmentTooLarge = UNPROCESSABLE_ENTITY "fulfilment_too_large" "More units than are left",
+    /// The order costs nothing.
+    NothingToPay = UNPROCESSABLE_ENTITY "nothing_to_pay" "There is nothing to pay",
+    /// A payment is to be confirmed and has no payment method.
+    PaymentMethodMissing = UNPROCESSABLE_ENTITY "payment_method_missing" "A payment method is needed",
+    /// A payment has as many attempts, captures or refunds as it may have.
+    PaymentLimitReached = UNPROCESSABLE_ENTITY "payment_limit_reached" "Too many for one payment",
     /// A variant is to belong to a product that is not there.
     ProductUnknown = UNPROCESSABLE_ENTITY "product_unknown" "The product does not exist",
     /// A variant is to belong to a product that is archived.
@@ -143,6 +175,8 @@ codes! {
     DatabaseUnavailable = SERVICE_UNAVAILABLE "database_unavailable" "Temporarily unavailable",
     /// Prices changed again and again while an order was priced.
     PricesChanging = SERVICE_UNAVAILABLE "prices_changing" "Prices are changing",
+    /// The payment service provider cannot be asked.
+    PspUnavailable = SERVICE_UNAVAILABLE "psp_unavailable" "The provider does not answer",
     /// The tenant is being moved to another shard.
     TenantMoving = SERVICE_UNAVAILABLE "tenant_moving" "Writes are held for a moment",
     /// No database serves the tenant.
