@@ -1,9 +1,11 @@
 //! The sweeper: what is done each minute, for all tenants of all databases.
 
+use souk_app::payments::{PaymentSweepReport, PaymentSweepSettings, sweep_operations};
 use souk_app::{
     AppError, Database, PartitionReport, SweepReport, SweepSettings, Tools,
     maintain_idempotency_keys, sweep_reservations,
 };
+use souk_runtime::stripe::Stripe;
 use tokio::time::Instant;
 
 /// What a run did, over all databases.
@@ -11,6 +13,8 @@ use tokio::time::Instant;
 pub struct SweepTotal {
     /// Reservations.
     pub reservations: SweepReport,
+    /// Payments.
+    pub payments: PaymentSweepReport,
     /// Partitions of idempotency records.
     pub partitions: PartitionReport,
     /// What failed for a whole database; the others are done.
@@ -18,10 +22,12 @@ pub struct SweepTotal {
 }
 
 /// Gives back what expired reservations hold, and keeps room for idempotency records, in each database
-/// of `sweepers`, which are by the role `souk_sweeper`. `tools` act for the tenants. A database that
+/// of `sweepers`, which are by the role `souk_sweeper`. Then, where there is a payment service provider,
+/// asks it how payments ended that nothing was heard of. `tools` act for the tenants. A database that
 /// fails does not hold up the others. Ends at `stop_at`; the next run goes on.
 pub async fn sweep(
     tools: &Tools,
+    stripe: Option<&Stripe>,
     sweepers: &[Database],
     settings: SweepSettings,
     stop_at: Instant,
@@ -50,5 +56,34 @@ pub async fn sweep(
             Err(error) => total.failed.push(error),
         }
     }
+    if let Some(stripe) = stripe {
+        sweep_payments(tools, stripe, sweepers, stop_at, &mut total).await;
+    }
     total
+}
+
+/// After all else, since it waits for somebody else.
+async fn sweep_payments(
+    tools: &Tools,
+    stripe: &Stripe,
+    sweepers: &[Database],
+    stop_at: Instant,
+    total: &mut SweepTotal,
+) {
+    let settings = PaymentSweepSettings::default();
+    for database in sweepers {
+        match sweep_operations(tools, stripe, database, settings, stop_at).await {
+            Ok(report) => {
+                let sum = &mut total.payments;
+                sum.operations = sum.operations.saturating_add(report.operations);
+                sum.payments = sum.payments.saturating_add(report.payments);
+                sum.settled_by_others = sum
+                    .settled_by_others
+                    .saturating_add(report.settled_by_others);
+                sum.failed = sum.failed.saturating_add(report.failed);
+                sum.out_of_time |= report.out_of_time;
+            }
+            Err(error) => total.failed.push(error),
+        }
+    }
 }

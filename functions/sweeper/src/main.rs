@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use souk_app::{Database, SweepSettings, Tools};
 use souk_runtime::adapters::{sweepers, tools};
 use souk_runtime::batch::{deadline, with_causes};
-use souk_runtime::config::Lookup;
+use souk_runtime::config::{Lookup, STRIPE_ACCOUNTS};
+use souk_runtime::stripe::Stripe;
 use souk_runtime::telemetry;
 use souk_sweeper::sweep;
 use std::time::Duration;
@@ -20,29 +21,37 @@ async fn main() -> Result<(), Error> {
     telemetry::init(&lookup)?;
     let tools = tools(&lookup)?;
     let sweepers = sweepers(&lookup)?;
+    let takes_payments = lookup.optional(STRIPE_ACCOUNTS).is_some();
+    let stripe = takes_payments
+        .then(|| Stripe::configured(&lookup))
+        .transpose()?;
     run(service_fn(|event: LambdaEvent<Value>| {
-        handle(&tools, &sweepers, event)
+        handle(&tools, stripe.as_ref(), &sweepers, event)
     }))
     .await
 }
 
 async fn handle(
     tools: &Tools,
+    stripe: Option<&Stripe>,
     sweepers: &[Database],
     event: LambdaEvent<Value>,
 ) -> Result<Value, Error> {
     let deadline = deadline(&event.context);
     let stop_at = deadline.checked_sub(STOP_RESERVE).unwrap_or(deadline);
-    let total = sweep(tools, sweepers, SweepSettings::default(), stop_at).await;
+    let total = sweep(tools, stripe, sweepers, SweepSettings::default(), stop_at).await;
     tracing::info!(
         orders.cancelled = total.reservations.cancelled,
         orders.settled_by_others = total.reservations.settled_by_others,
         orders.failed = total.reservations.failed,
         out_of_time = total.reservations.out_of_time,
+        payments.operations = total.payments.operations,
+        payments.looked_at = total.payments.payments,
+        payments.failed = total.payments.failed,
         partitions.made = total.partitions.made,
         partitions.dropped = total.partitions.dropped,
         databases.failed = total.failed.len(),
-        "reservations swept"
+        "reservations and payments swept"
     );
     for error in &total.failed {
         let cause = with_causes(error);

@@ -25,6 +25,7 @@ const LAYERS: &[Layer] = &[
     layer("souk-runtime", &["souk-app", "souk-domain", "souk-policy"]),
     layer("souk-orders", OF_FUNCTIONS),
     layer("souk-catalog", OF_FUNCTIONS),
+    layer("souk-payments", OF_FUNCTIONS),
     layer("souk-outbox-relay", OF_FUNCTIONS),
     layer("souk-read-models", OF_FUNCTIONS),
     layer("souk-migrate", OF_FUNCTIONS),

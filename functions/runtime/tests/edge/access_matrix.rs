@@ -10,7 +10,8 @@ use http_body_util::BodyExt as _;
 use serde_json::Value;
 use souk_app::Clock as _;
 use souk_runtime::edge_signature::EdgeGuard;
-use souk_runtime::operations::{Function, Keyed, OPERATIONS, Operation, find};
+use souk_runtime::identity::PSP_PRINCIPAL;
+use souk_runtime::operations::{Access, Function, Keyed, OPERATIONS, Operation, find};
 use souk_runtime::signature::{KeyRing, SigningKey};
 use souk_testkit::{TestDatabase, TestTenant};
 use std::collections::BTreeSet;
@@ -35,6 +36,8 @@ pub(crate) struct Row {
     pub(crate) body: Option<Value>,
     /// What a stranger with all scopes gets.
     pub(crate) stranger: Stranger,
+    /// Headers that it needs besides.
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 /// What a tenant with all scopes gets who asks for what is another's.
@@ -61,10 +64,19 @@ pub(crate) fn row(
         path,
         body,
         stranger,
+        headers: Vec::new(),
     }
 }
 
 impl Row {
+    /// Who asks for it by right, where no scope is needed.
+    fn principal(&self) -> &'static str {
+        match self.operation().access {
+            Access::Psp => PSP_PRINCIPAL,
+            Access::Scope(_) | Access::Public => PRINCIPAL,
+        }
+    }
+
     fn operation(&self) -> &'static Operation {
         let operation = OPERATIONS.iter().find(|one| one.name == self.operation);
         operation.unwrap_or_else(|| panic!("{} is no operation", self.operation))
@@ -214,6 +226,9 @@ impl Matrix {
         if row.operation().keyed == Keyed::Required {
             add("idempotency-key", key);
         }
+        for (name, value) in &row.headers {
+            add(name, value);
+        }
         let now = self.first.clock.now().unix_s();
         signed(
             (method, &row.path),
@@ -236,7 +251,10 @@ impl Matrix {
 
     /// The first tenant does something, with all scopes and this idempotency key: it has to succeed.
     pub(crate) async fn first_does(&self, row: &Row, key: &str) -> Answer {
-        let asker = self.asker(&all_scopes_but(None));
+        let asker = Asker {
+            principal: row.principal(),
+            ..self.asker(&all_scopes_but(None))
+        };
         let method = row.operation().method;
         let answer = self.send(self.request(&asker, method, row, key)).await;
         assert!(answer.status.is_success(), "{row:?}: {answer:?}");
@@ -330,9 +348,13 @@ impl Matrix {
                     let context = format!("{method} {} by {}", row.path, asker.principal);
                     let key = Uuid::now_v7().to_string();
                     let answer = self.send(self.request(&asker, method, row, &key)).await;
-                    match scope {
-                        Some(_) => answer.assert_refused(403, "scope_missing", &context),
-                        None => assert_eq!(answer.status, StatusCode::OK, "{context}: {answer:?}"),
+                    match row.operation().access {
+                        Access::Scope(_) | Access::Psp => {
+                            answer.assert_refused(403, "scope_missing", &context);
+                        }
+                        Access::Public => {
+                            assert_eq!(answer.status, StatusCode::OK, "{context}: {answer:?}");
+                        }
                     }
                 }
             }
@@ -344,7 +366,10 @@ impl Matrix {
     /// refused is refused for who they are, and what a stranger sees is not what the first tenant does.
     pub(crate) async fn assert_open_to_the_scope(&self, rows: &[Row]) {
         for row in rows {
-            let asker = self.asker(row.operation().scope().unwrap_or_default());
+            let asker = Asker {
+                principal: row.principal(),
+                ..self.asker(row.operation().scope().unwrap_or_default())
+            };
             let key = Uuid::now_v7().to_string();
             let method = row.operation().method;
             let answer = self.send(self.request(&asker, method, row, &key)).await;
@@ -368,6 +393,7 @@ impl Matrix {
             let stranger = TestTenant::create(&self.db, self.stranger_skus).await;
             let asker = Asker {
                 tenant: stranger.id.to_string(),
+                principal: row.principal(),
                 ..self.asker(&all_scopes_but(None))
             };
             for method in row.methods() {
