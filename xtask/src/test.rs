@@ -119,6 +119,11 @@ fn stack_variables(facts: &Facts) -> Result<Variables> {
         ("SOUK_TEST_AWS_ENDPOINT", facts.aws_endpoint.clone()),
         ("SOUK_TEST_ORIGIN_URL", facts.origin_url.clone()),
         ("SOUK_TEST_EDGE_URL", facts.edge_url.clone()),
+        ("SOUK_TEST_PSP_URL", facts.psp_url.clone()),
+        (
+            "SOUK_TEST_PSP_WEBHOOK_SECRET",
+            secrets.psp_webhook_secret.clone(),
+        ),
         ("SOUK_TEST_EDGE_HOST", demo.host.to_owned()),
         ("SOUK_TEST_API_KEY", demo.api_key.to_owned()),
         ("SOUK_TEST_TENANT_ID", demo.id.to_string()),

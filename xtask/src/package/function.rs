@@ -1,6 +1,6 @@
 //! Lambda functions: release binaries for `provided.al2023`.
 
-use super::{Artefacts, FUNCTIONS, FunctionEntry, Manifest};
+use super::{Artefacts, FUNCTIONS, FunctionEntry, Manifest, PSP_SIMULATOR};
 use crate::process::run_foreground;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
@@ -24,13 +24,16 @@ pub(super) async fn package_all(
 ) -> Result<BTreeMap<String, FunctionEntry>> {
     let mut build = Command::new(&repo.cargo);
     build.args(["build", "--release"]).current_dir(&repo.root);
-    for function in FUNCTIONS {
-        build.args(["--package", function]);
+    for package in FUNCTIONS.into_iter().chain([PSP_SIMULATOR]) {
+        build.args(["--package", package]);
     }
     build.env("CARGO_TARGET_DIR", &repo.target);
     if !run_foreground(&mut build).await?.success() {
         bail!("the functions do not compile");
     }
+    let simulator = repo.target.join("release").join(PSP_SIMULATOR);
+    replace(&simulator, &artefacts.psp_simulator())
+        .with_context(|| format!("cannot copy {PSP_SIMULATOR}"))?;
     let mut entries = BTreeMap::new();
     for function in FUNCTIONS {
         let binary = repo.target.join("release").join(function);
@@ -40,6 +43,14 @@ pub(super) async fn package_all(
         entries.insert(function.to_owned(), entry);
     }
     Ok(entries)
+}
+
+/// By a new file: the old one may be running.
+fn replace(binary: &Path, copy: &Path) -> Result<()> {
+    let draft = copy.with_extension("draft");
+    fs::copy(binary, &draft)?;
+    fs::rename(&draft, copy)?;
+    Ok(())
 }
 
 fn package(

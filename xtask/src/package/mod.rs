@@ -12,14 +12,17 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// Packages under `functions/` that become a Lambda function of the same name.
-pub(crate) const FUNCTIONS: [&str; 6] = [
+pub(crate) const FUNCTIONS: [&str; 7] = [
     "souk-catalog",
     "souk-migrate",
     "souk-orders",
     "souk-outbox-relay",
+    "souk-payments",
     "souk-read-models",
     "souk-sweeper",
 ];
+/// What is run beside the functions in the local cloud.
+const PSP_SIMULATOR: &str = "souk-psp-simulator";
 const MANIFEST: &str = "manifest.json";
 
 /// A folder with everything that is deployed.
@@ -35,6 +38,11 @@ impl Artefacts {
         self.dir.join(format!("{function}.zip"))
     }
 
+    /// The program that stands for the payment service provider in the local cloud; never deployed.
+    pub(crate) fn psp_simulator(&self) -> PathBuf {
+        self.dir.join(PSP_SIMULATOR)
+    }
+
     /// The worker's main module; the WASM lies beside it.
     pub(crate) fn edge_module(&self) -> PathBuf {
         self.dir.join("edge/index.js")
@@ -42,7 +50,7 @@ impl Artefacts {
 
     fn require_all(&self) -> Result<()> {
         let zips = FUNCTIONS.iter().map(|function| self.zip(function));
-        for path in zips.chain([self.edge_module()]) {
+        for path in zips.chain([self.edge_module(), self.psp_simulator()]) {
             if !path.is_file() {
                 bail!(
                     "{} is missing: SOUK_ARTEFACTS must name a folder that \

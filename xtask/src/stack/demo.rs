@@ -24,11 +24,13 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) struct Demo {
     order_id: OrderId,
     placed: Value,
+    paid: Value,
     placed_after: Duration,
+    paid_after: Duration,
     projected_after: Duration,
 }
 
-/// Places an order through the edge, reads it back, and waits until the read model has it.
+/// Places an order through the edge, reads it back, pays it, and waits until the read model has it.
 pub(crate) async fn run(repo: &Repo, facts: &Facts) -> Result<Demo> {
     let client = Client::builder()
         .no_proxy()
@@ -66,13 +68,34 @@ pub(crate) async fn run(repo: &Repo, facts: &Facts) -> Result<Demo> {
     if found.get("id") != placed.get("id") {
         bail!("another order was read back: {found}");
     }
+    let paying = Instant::now();
+    let paid = pay(&client, facts, order_id).await?;
+    let paid_after = paying.elapsed();
     wait_for_summary(repo, facts, order_id).await?;
     Ok(Demo {
         order_id,
         placed,
+        paid,
         placed_after,
+        paid_after,
         projected_after: began.elapsed(),
     })
+}
+
+/// Pays the order, by a payment method that the simulated bank approves.
+async fn pay(client: &Client, facts: &Facts, order: OrderId) -> Result<Value> {
+    let body = json!({ "order_id": order, "payment_method": "pm_card_visa", "confirm": true });
+    let request = client
+        .post(format!("{}/v1/payment-intents", facts.edge_url))
+        .header("idempotency-key", format!("demo-pay-{order}"))
+        .json(&body);
+    let (paid, _) = answer(request, facts, StatusCode::CREATED)
+        .await
+        .context("the order was not paid")?;
+    if paid.get("status") != Some(&json!("succeeded")) {
+        bail!("the payment has not succeeded: {paid}");
+    }
+    Ok(paid)
 }
 
 /// The body, and the consistency token.
@@ -132,10 +155,13 @@ impl Demo {
     pub(crate) fn story(&self) -> String {
         format!(
             "The demo tenant placed order {} through the edge in {} ms:\n{:#}\n\
+             It was paid in {} ms, at a simulated payment service provider:\n{:#}\n\
              Its event was in the read model {} ms after the request.",
             self.order_id,
             self.placed_after.as_millis(),
             self.placed,
+            self.paid_after.as_millis(),
+            self.paid,
             self.projected_after.as_millis(),
         )
     }
@@ -149,15 +175,27 @@ impl Demo {
         );
         let body = r#"{"currency":"EUR","lines":[{"sku":"TEA-GREEN-100G","quantity":2}]}"#;
         Ok(format!(
-            "Place an order, read it back, cancel it:\n\
+            "Place an order, read it back:\n\
              curl -s {edge}/v1/orders {headers} -H 'Content-Type: application/json' \
              -H \"Idempotency-Key: $(date +%s%N)\" -d '{body}'\n\
              curl -s {edge}/v1/orders/{id} {headers}\n\
-             curl -s -X POST {edge}/v1/orders/{id}/cancel {headers} \
+             Pay your order (ORDER is its id; pm_card_chargeDeclined is declined, and \
+             pm_card_authenticationRequired wants the customer to do something), and give 5.00 back \
+             (PAYMENT is the id of the payment):\n\
+             curl -s {edge}/v1/payment-intents {headers} -H 'Content-Type: application/json' \
+             -H \"Idempotency-Key: $(date +%s%N)\" -d '{payment}'\n\
+             curl -s {edge}/v1/payment-intents/PAYMENT/refunds {headers} \
+             -H 'Content-Type: application/json' -H \"Idempotency-Key: $(date +%s%N)\" \
+             -d '{{\"amount_minor\":500}}'\n\
+             Or cancel it, while it is not paid:\n\
+             curl -s -X POST {edge}/v1/orders/ORDER/cancel {headers} \
              -H \"Idempotency-Key: $(date +%s%N)\"\n\
+             What the payment service provider knows: curl -s {psp}/_admin/totals\n\
              See what the consumer made of the events:\n\
              {psql} '{url}' -c \"SET souk.tenant_id='{tenant}'\" -c 'TABLE souk.order_summaries'",
             id = self.order_id,
+            payment = r#"{"order_id":"ORDER","payment_method":"pm_card_visa","confirm":true}"#,
+            psp = facts.psp_url,
             psql = psql_program(repo)?.display(),
             url = demo_database(facts)?,
             tenant = facts.secrets.tenant_id.as_uuid(),

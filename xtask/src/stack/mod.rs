@@ -7,6 +7,7 @@ mod demo;
 mod edge;
 mod ministack;
 mod provision;
+mod psp;
 mod secrets;
 mod serve;
 
@@ -23,6 +24,7 @@ use anyhow::{Context, Result, bail};
 use cloud::Cloud;
 use core::time::Duration;
 use nix::sys::signal::Signal;
+use provision::Deployment;
 use secrets::Secrets;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -55,6 +57,8 @@ pub(crate) struct Facts {
     pub(crate) origin_url: String,
     /// The edge.
     pub(crate) edge_url: String,
+    /// What stands for the payment service provider.
+    pub(crate) psp_url: String,
     pub(crate) secrets: Secrets,
     pub(crate) artefacts: Artefacts,
 }
@@ -91,18 +95,30 @@ impl Stack {
     /// Starts all parts and deploys `artefacts` into them, as far as possible at the same time.
     pub(crate) async fn start(&self, artefacts: Artefacts) -> Result<Facts> {
         let secrets = Secrets::kept(&self.state)?;
-        let (databases, (cloud, origin_url)) =
-            tokio::try_join!(self.start_postgres(&secrets), self.start_ministack(),)?;
+        let (databases, (cloud, origin_url), psp_url) = tokio::try_join!(
+            self.start_postgres(&secrets),
+            self.start_ministack(),
+            self.start_psp(&artefacts),
+        )?;
+        let deployment = Deployment {
+            cloud: &cloud,
+            artefacts: &artefacts,
+            databases: &databases,
+            secrets: &secrets,
+            psp_url: &psp_url,
+        };
         let (edge_url, ()) = tokio::try_join!(
             self.start_edge(&artefacts, &secrets, &origin_url),
-            self.deploy(&cloud, &artefacts, &databases, &secrets),
+            self.deploy(&deployment),
         )?;
+        psp::tell_the_edge(&psp_url, &edge_url, &secrets).await?;
         self.console.follow_functions(&cloud, &self.state);
         Ok(Facts {
             databases,
             aws_endpoint: cloud.endpoint.clone(),
             origin_url,
             edge_url,
+            psp_url,
             secrets,
             artefacts,
         })
@@ -151,6 +167,14 @@ impl Stack {
         Ok((cloud, origin_url))
     }
 
+    async fn start_psp(&self, artefacts: &Artefacts) -> Result<String> {
+        let began = Instant::now();
+        let (url, lines) = psp::start(artefacts, &self.state, &self.parts).await?;
+        self.console.follow("psp", lines, &self.state);
+        self.say("payment service provider, simulated", began);
+        Ok(url)
+    }
+
     async fn start_edge(
         &self,
         artefacts: &Artefacts,
@@ -169,15 +193,9 @@ impl Stack {
         Ok(edge.url())
     }
 
-    async fn deploy(
-        &self,
-        cloud: &Cloud,
-        artefacts: &Artefacts,
-        databases: &Databases,
-        secrets: &Secrets,
-    ) -> Result<()> {
+    async fn deploy(&self, deployment: &Deployment<'_>) -> Result<()> {
         let began = Instant::now();
-        provision::deploy(cloud, artefacts, databases, secrets).await?;
+        deployment.run().await?;
         self.say("functions and queues", began);
         Ok(())
     }

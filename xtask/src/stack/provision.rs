@@ -36,10 +36,12 @@ const RECEIVES_MAX: u32 = 5;
 const CATALOG: &str = "souk-catalog";
 const ORDERS: &str = "souk-orders";
 const OUTBOX_RELAY: &str = "souk-outbox-relay";
+const PAYMENTS: &str = "souk-payments";
 const READ_MODELS: &str = "souk-read-models";
 const MIGRATE: &str = "souk-migrate";
 const SWEEPER: &str = "souk-sweeper";
-/// What the catalog function answers, as route keys of an HTTP API; the orders function has the rest.
+/// What the catalog function answers, as route keys of an HTTP API; the orders function has what no
+/// other has.
 const CATALOG_ROUTES: [&str; 8] = [
     "ANY /v1/catalog-imports",
     "ANY /v1/catalog-imports/{proxy+}",
@@ -50,6 +52,18 @@ const CATALOG_ROUTES: [&str; 8] = [
     "ANY /v1/skus",
     "ANY /v1/skus/{proxy+}",
 ];
+/// The same of the payments function.
+const PAYMENTS_ROUTES: [&str; 7] = [
+    "ANY /v1/payment-intents",
+    "ANY /v1/payment-intents/{proxy+}",
+    "ANY /v1/refunds",
+    "ANY /v1/refunds/{proxy+}",
+    "ANY /v1/disputes",
+    "ANY /v1/disputes/{proxy+}",
+    "ANY /v1/psp/{proxy+}",
+];
+/// As long as the edge waits.
+const PAYMENTS_TIMEOUT_S: i32 = 10;
 const CATALOG_TIMEOUT_S: i32 = 10;
 const ORDERS_TIMEOUT_S: i32 = 10;
 const SWEEPER_TIMEOUT_S: i32 = 30;
@@ -71,7 +85,8 @@ const ACTIVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// MiniStack does not look at it.
 const ROLE: &str = "arn:aws:iam::000000000000:role/souk-local";
 
-/// Makes the HTTP API before the orders and the catalog function, which may come later. Returns the base URL of its `$default` stage.
+/// Makes the HTTP API before the functions that it calls, which may come later. Returns the base URL
+/// of its `$default` stage.
 pub(crate) async fn http_api(cloud: &Cloud) -> Result<String> {
     let api = cloud
         .api_gateway
@@ -82,13 +97,17 @@ pub(crate) async fn http_api(cloud: &Cloud) -> Result<String> {
         .await
         .context("cannot make the HTTP API")?;
     let id = api.api_id().context("an HTTP API has an id")?;
-    let (orders, catalog) = tokio::try_join!(
+    let (orders, catalog, payments) = tokio::try_join!(
         integration(cloud, id, ORDERS),
-        integration(cloud, id, CATALOG)
+        integration(cloud, id, CATALOG),
+        integration(cloud, id, PAYMENTS),
     )?;
     route(cloud, id, "$default", &orders).await?;
     for key in CATALOG_ROUTES {
         route(cloud, id, key, &catalog).await?;
+    }
+    for key in PAYMENTS_ROUTES {
+        route(cloud, id, key, &payments).await?;
     }
     cloud
         .api_gateway
@@ -132,35 +151,15 @@ async fn route(cloud: &Cloud, api: &str, key: &str, target: &str) -> Result<()> 
     Ok(())
 }
 
-/// Queues, then the schema, then what uses both.
-pub(crate) async fn deploy(
-    cloud: &Cloud,
-    artefacts: &Artefacts,
-    databases: &Databases,
-    secrets: &Secrets,
-) -> Result<()> {
-    let deployment = Deployment {
-        cloud,
-        artefacts,
-        databases,
-        secrets,
-    };
-    let (queues, ()) = tokio::try_join!(deployment.queues(), deployment.migrate())?;
-    tokio::try_join!(
-        deployment.orders(&queues),
-        deployment.catalog(),
-        deployment.outbox_relay(&queues),
-        deployment.read_models(),
-        deployment.sweeper(&queues),
-    )?;
-    Ok(())
-}
-
-struct Deployment<'a> {
-    cloud: &'a Cloud,
-    artefacts: &'a Artefacts,
-    databases: &'a Databases,
-    secrets: &'a Secrets,
+/// What is deployed, and where.
+#[derive(Debug)]
+pub(crate) struct Deployment<'a> {
+    pub(crate) cloud: &'a Cloud,
+    pub(crate) artefacts: &'a Artefacts,
+    pub(crate) databases: &'a Databases,
+    pub(crate) secrets: &'a Secrets,
+    /// The payment service provider.
+    pub(crate) psp_url: &'a str,
 }
 
 /// Queue URLs.
@@ -184,6 +183,20 @@ impl Queues {
 }
 
 impl Deployment<'_> {
+    /// Queues, then the schema, then what uses both.
+    pub(crate) async fn run(&self) -> Result<()> {
+        let (queues, ()) = tokio::try_join!(self.queues(), self.migrate())?;
+        tokio::try_join!(
+            self.orders(&queues),
+            self.catalog(),
+            self.payments(&queues),
+            self.outbox_relay(&queues),
+            self.read_models(),
+            self.sweeper(&queues),
+        )?;
+        Ok(())
+    }
+
     async fn queues(&self) -> Result<Queues> {
         let (doorbell, read_models, order_process, webhooks) = tokio::try_join!(
             self.queue(DOORBELL_QUEUE, DOORBELL_DLQ),
@@ -299,6 +312,18 @@ impl Deployment<'_> {
         ("SOUK_EDGE_KEYS", keys.to_string())
     }
 
+    /// Where the payment service provider is, and what opens it: one account for all tenants.
+    fn psp(&self) -> [(&'static str, String); 2] {
+        let accounts = json!({ "default": {
+            "secret_key": "sk_test_local",
+            "webhook_secrets": [self.secrets.psp_webhook_secret],
+        } });
+        [
+            ("SOUK_STRIPE_API_URL", self.psp_url.to_owned()),
+            ("SOUK_STRIPE_ACCOUNTS", accounts.to_string()),
+        ]
+    }
+
     async fn orders(&self, queues: &Queues) -> Result<()> {
         let secrets = self.secrets;
         let quote_keys = json!({ (secrets.quote_key_id.as_str()): secrets.quote_key });
@@ -316,6 +341,16 @@ impl Deployment<'_> {
         let mut variables = self.tenant_databases(Servers::All)?;
         variables.push(self.edge_keys());
         self.function(CATALOG, CATALOG_TIMEOUT_S, variables).await
+    }
+
+    async fn payments(&self, queues: &Queues) -> Result<()> {
+        let mut variables = self.tenant_databases(Servers::All)?;
+        variables.extend([
+            self.edge_keys(),
+            ("SOUK_DOORBELL_QUEUE_URL", queues.doorbell.clone()),
+        ]);
+        variables.extend(self.psp());
+        self.function(PAYMENTS, PAYMENTS_TIMEOUT_S, variables).await
     }
 
     async fn outbox_relay(&self, queues: &Queues) -> Result<()> {
@@ -343,6 +378,7 @@ impl Deployment<'_> {
             ("SOUK_SWEEPER_SHARDS", due),
             ("SOUK_DOORBELL_QUEUE_URL", queues.doorbell.clone()),
         ]);
+        variables.extend(self.psp());
         self.function(SWEEPER, SWEEPER_TIMEOUT_S, variables).await?;
         self.each_minute("souk-reservation-sweep", SWEEPER).await
     }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub(crate) const DEMO_HOST: &str = "demo.localhost";
 const SECOND_HOST: &str = "second.localhost";
 /// What their keys may do: everything.
-pub(crate) const DEMO_SCOPES: [&str; 8] = [
+pub(crate) const DEMO_SCOPES: [&str; 10] = [
     "catalog:read",
     "catalog:write",
     "idempotency_keys:read",
@@ -22,6 +22,8 @@ pub(crate) const DEMO_SCOPES: [&str; 8] = [
     "inventory:write",
     "orders:read",
     "orders:write",
+    "payments:read",
+    "payments:write",
     "quotes:write",
 ];
 
@@ -53,6 +55,8 @@ pub(crate) struct Secrets {
     /// What quotes are signed with, in the same form.
     pub(crate) quote_key_id: String,
     pub(crate) quote_key: String,
+    /// What the simulated payment service provider signs its events with.
+    pub(crate) psp_webhook_secret: String,
     pub(crate) owner_password: String,
     pub(crate) app_password: String,
     pub(crate) relay_password: String,
@@ -113,6 +117,7 @@ impl Secrets {
             signing_key: BASE64.encode(files::random_bytes::<32>()?),
             quote_key_id: "local-quotes-1".to_owned(),
             quote_key: BASE64.encode(files::random_bytes::<32>()?),
+            psp_webhook_secret: format!("whsec_{}", files::random_token()?),
             owner_password: files::random_token()?,
             app_password: files::random_token()?,
             relay_password: files::random_token()?,
