@@ -65,17 +65,14 @@ fn summary_change(data: &EventData) -> SummaryChange {
         ..SummaryChange::default()
     };
     match data {
-        EventData::OrderPlacedV1(_) => to(OrderStatus::Placed),
+        EventData::OrderPlacedV1(_) | EventData::OrderReinstatedV1(_) => to(OrderStatus::Placed),
         EventData::OrderConfirmedV1(_) => to(OrderStatus::Confirmed),
         EventData::OrderFulfilledV1(fulfilled) if fulfilled.complete => to(OrderStatus::Fulfilled),
-        EventData::OrderFulfilledV1(_) => SummaryChange::default(),
         EventData::OrderCompletedV1(_) => to(OrderStatus::Completed),
         EventData::OrderCancelledV1(cancelled) => SummaryChange {
             cancelled_at: Some(cancelled.cancelled_at),
             ..to(OrderStatus::Cancelled)
         },
-        EventData::OrderReinstatedV1(_) => to(OrderStatus::Placed),
-        EventData::OrderReinstatementRefusedV1(_) => SummaryChange::default(),
         EventData::OrderPaymentAuthorizedV1(payment)
         | EventData::OrderPaymentCapturedV1(payment)
         | EventData::OrderPaymentVoidedV1(payment)
@@ -83,8 +80,10 @@ fn summary_change(data: &EventData) -> SummaryChange {
             payment_status: Some(payment.payment_status),
             ..SummaryChange::default()
         },
+        EventData::OrderFulfilledV1(_)
+        | EventData::OrderReinstatementRefusedV1(_)
         // Not of an order's.
-        EventData::PaymentIntentCreatedV1(_)
+        | EventData::PaymentIntentCreatedV1(_)
         | EventData::PaymentIntentRequiresActionV1(_)
         | EventData::PaymentIntentProcessingV1(_)
         | EventData::PaymentIntentAuthorizedV1(_)

@@ -4,12 +4,16 @@
     clippy::expect_used,
     clippy::panic,
     clippy::missing_panics_doc,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm,
     reason = "test support: a broken precondition ends the test"
 )]
 
 mod database;
 mod directory;
 mod fixtures;
+mod psp;
 mod publisher;
 mod replica;
 mod round_trips;
@@ -17,6 +21,7 @@ mod round_trips;
 pub use database::{HeldTransaction, Probe, SERVER_URL_VARIABLE, TestDatabase};
 pub use directory::OWNER_ROLE;
 pub use fixtures::{FixedClock, TestTenant, caller, order_request, quote_keys, respond};
+pub use psp::{PspAnswer, ScriptedPsp};
 pub use publisher::{MemoryQueue, Verdict};
 pub use replica::{REPLICA_URL_VARIABLE, TestReplica};
 pub use round_trips::RoundTrips;

@@ -59,7 +59,7 @@ pub(super) async fn merge_dispute(
         tracing::warn!(payment_intent.id = %intent, "a dispute in another currency is left to people");
         return Ok(known);
     }
-    let seen = before.clone().observe_dispute(known, said, held, now, id);
+    let seen = before.clone().observe_dispute(known, said, held, (now, id));
     write(tools, tx, caller, Some(&before), (seen.payment, now)).await?;
     payments::save_dispute(tx, &seen.dispute).await?;
     book(tools, tx, &seen.transfers, now).await?;

@@ -92,9 +92,10 @@ pub(super) async fn drive<P: PaymentProvider>(
     };
     let is_first = attempt.recovery_point().is_none();
     let sent = if is_first {
-        match decide(&desk, wish, &mut attempt).await {
+        match Box::pin(decide(&desk, wish, &mut attempt)).await {
             Ok(Decided::Sent(sent)) => sent,
-            Ok(Decided::Done(tx, payment)) => {
+            Ok(Decided::Done(done)) => {
+                let (tx, payment) = *done;
                 let id = payment.intent.id.to_string();
                 let done = Done {
                     payment: &payment,
@@ -116,7 +117,7 @@ pub(super) async fn drive<P: PaymentProvider>(
     } else {
         attempt.state::<Sent>()?
     };
-    let settled = call_and_settle(&desk, sent, is_first).await;
+    let settled = Box::pin(call_and_settle(&desk, sent, is_first)).await;
     let (tx, payment) = match settled {
         Ok(settled) => settled,
         Err(error) => {
@@ -147,7 +148,7 @@ enum Decided {
     /// It needs the PSP, and is at the recovery point.
     Sent(Sent),
     /// It is done, but for the commit.
-    Done(TenantTx, Payment),
+    Done(Box<(TenantTx, Payment)>),
 }
 
 /// The first transaction.
@@ -180,7 +181,7 @@ async fn decide<P>(
         (_, operation) => operation,
     };
     let Some(operation) = operation else {
-        return Ok(Decided::Done(tx, payment));
+        return Ok(Decided::Done(Box::new((tx, payment))));
     };
     let refund = match operation.kind {
         OperationKind::Refund { refund, .. } => Some(refund),

@@ -159,16 +159,14 @@ async fn look<P: PaymentProvider>(
     tenant: TenantId,
     payment: &Payment,
 ) -> Result<Option<ProviderPayment>, ProviderError> {
-    match &payment.intent.provider_payment {
-        Some(id) => match provider.retrieve(tenant, id).await {
-            Ok(said) => Ok(Some(said)),
-            Err(ProviderError::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        },
-        None => {
-            let (intent, since) = (payment.intent.id, payment.intent.created_at);
-            provider.find(tenant, intent, since).await
-        }
+    let Some(id) = &payment.intent.provider_payment else {
+        let (intent, since) = (payment.intent.id, payment.intent.created_at);
+        return provider.find(tenant, intent, since).await;
+    };
+    match provider.retrieve(tenant, id).await {
+        Ok(said) => Ok(Some(said)),
+        Err(ProviderError::NotFound) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Published forms, and what is no event.
 
 use super::*;
-use crate::{Currency, Money, OrderId, PaymentStatus};
+use crate::payment::{DisputeStatus, IntentStatus, RefundStatus};
+use crate::{Currency, DisputeId, Money, OrderId, PaymentIntentId, PaymentStatus, RefundId};
 use uuid::Uuid;
 
 fn order() -> OrderId {
@@ -192,6 +193,89 @@ fn the_events_of_a_payment_keep_their_published_forms() {
         ),
     ] {
         published(name, &later(data));
+    }
+}
+
+#[test]
+fn the_events_of_payments_keep_their_published_forms() {
+    let eur: Currency = "EUR".parse().unwrap();
+    let intent = PaymentIntentId::from_uuid(Uuid::from_u128(5));
+    let refund = RefundV1 {
+        refund_id: RefundId::from_uuid(Uuid::from_u128(6)),
+        payment_intent_id: intent,
+        order_id: order(),
+        amount: Money::new(1000, eur),
+        status: RefundStatus::Succeeded,
+        reason: Some("customer_request".to_owned()),
+        recorded_at: at(),
+    };
+    let dispute = DisputeId::from_uuid(Uuid::from_u128(7));
+    let disputed = DisputeV1 {
+        dispute_id: dispute,
+        payment_intent_id: intent,
+        order_id: order(),
+        amount: Money::new(1000, eur),
+        status: DisputeStatus::Lost,
+        reason: "fraudulent".to_owned(),
+        recorded_at: at(),
+    };
+    let told = |status, reason: Option<&str>| PaymentIntentV1 {
+        payment_intent_id: intent,
+        order_id: order(),
+        status,
+        amount: Money::new(3998, eur),
+        capturable: Money::zero(eur),
+        captured: Money::new(3998, eur),
+        refunded: Money::zero(eur),
+        reason: reason.map(str::to_owned),
+        recorded_at: at(),
+    };
+    let captured = told(IntentStatus::Succeeded, None);
+    let failed = told(
+        IntentStatus::RequiresPaymentMethod,
+        Some("insufficient_funds"),
+    );
+    let events: [(Subject, EventData); 14] = [
+        (
+            intent.into(),
+            EventData::PaymentIntentCreatedV1(captured.clone()),
+        ),
+        (
+            intent.into(),
+            EventData::PaymentIntentRequiresActionV1(captured.clone()),
+        ),
+        (
+            intent.into(),
+            EventData::PaymentIntentProcessingV1(captured.clone()),
+        ),
+        (
+            intent.into(),
+            EventData::PaymentIntentAuthorizedV1(captured.clone()),
+        ),
+        (
+            intent.into(),
+            EventData::PaymentIntentCapturedV1(captured.clone()),
+        ),
+        (intent.into(), EventData::PaymentIntentFailedV1(failed)),
+        (
+            intent.into(),
+            EventData::PaymentIntentCanceledV1(captured.clone()),
+        ),
+        (
+            intent.into(),
+            EventData::PaymentIntentConflictedV1(captured.clone()),
+        ),
+        (intent.into(), EventData::PaymentIntentReviewV1(captured)),
+        (intent.into(), EventData::RefundCreatedV1(refund.clone())),
+        (intent.into(), EventData::RefundSucceededV1(refund.clone())),
+        (intent.into(), EventData::RefundFailedV1(refund)),
+        (dispute.into(), EventData::DisputeOpenedV1(disputed.clone())),
+        (dispute.into(), EventData::DisputeClosedV1(disputed)),
+    ];
+    for (subject, data) in events {
+        let name = data.type_name().replace('.', "_");
+        let event = later(data);
+        published(&name, &Event { subject, ..event });
     }
 }
 

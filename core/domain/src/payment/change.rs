@@ -84,7 +84,7 @@ impl Payment {
         for refund in &self.refunds {
             let earlier = before.refunds.iter().find(|r| r.id == refund.id);
             let earlier = earlier.map(|r| r.status);
-            self.tell_refund(refund, earlier, now, &mut events);
+            Self::tell_refund(refund, earlier, now, &mut events);
             match (earlier, refund.status) {
                 (Some(RefundStatus::Pending) | None, RefundStatus::Succeeded) => {
                     let id = self.intent.id;
@@ -211,7 +211,6 @@ impl Payment {
     }
 
     fn tell_refund(
-        &self,
         refund: &Refund,
         earlier: Option<RefundStatus>,
         now: Timestamp,

@@ -57,8 +57,7 @@ impl Payment {
         known: Option<Dispute>,
         said: &ProviderDispute,
         others: Money,
-        now: Timestamp,
-        id: DisputeId,
+        (now, id): (Timestamp, DisputeId),
     ) -> DisputeTransition {
         let before = self.clone();
         let mut after = self;

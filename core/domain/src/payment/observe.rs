@@ -114,7 +114,10 @@ impl Payment {
         }
         after.observe_held(said);
         after.settle_operations(said, facts, now);
-        for refund in &said.refunds {
+        // Those that failed first: they make room.
+        let (failed, others): (Vec<_>, Vec<_>) =
+            said.refunds.iter().partition(|refund| refund.has_failed());
+        for refund in failed.into_iter().chain(others) {
             reasons.extend(after.observe_refund(refund, now, fresh));
         }
         if let Some(reason) = reasons.first() {
@@ -172,9 +175,18 @@ impl Payment {
         says > wished
     }
 
-    /// What is held shrinks from the authorization on.
+    /// What is held shrinks from the authorization on. What was said before it tells nothing of it.
     fn observe_held(&mut self, said: &ProviderPayment) {
         let intent = &self.intent;
+        let said = match said.status {
+            ProviderStatus::RequiresCapture
+            | ProviderStatus::Succeeded
+            | ProviderStatus::Canceled => said.capturable,
+            ProviderStatus::RequiresPaymentMethod
+            | ProviderStatus::RequiresConfirmation
+            | ProviderStatus::RequiresAction
+            | ProviderStatus::Processing => intent.capturable,
+        };
         let room = intent
             .amount
             .amount_minor()
@@ -183,7 +195,7 @@ impl Payment {
             IntentStatus::RequiresCapture => intent
                 .capturable
                 .amount_minor()
-                .min(said.capturable.amount_minor())
+                .min(said.amount_minor())
                 .min(room),
             IntentStatus::RequiresPaymentMethod
             | IntentStatus::RequiresConfirmation

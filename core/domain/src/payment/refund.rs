@@ -7,6 +7,17 @@ use super::{
 use crate::{RefundId, Timestamp};
 use uuid::Uuid;
 
+impl ProviderRefund {
+    pub(super) const fn has_failed(&self) -> bool {
+        match self.status {
+            ProviderRefundStatus::Failed | ProviderRefundStatus::Canceled => true,
+            ProviderRefundStatus::Pending
+            | ProviderRefundStatus::RequiresAction
+            | ProviderRefundStatus::Succeeded => false,
+        }
+    }
+}
+
 impl Payment {
     /// Merges what the PSP says of one refund. Returns why it contradicts, if it does: then it has
     /// changed nothing.
@@ -110,8 +121,10 @@ impl Payment {
 /// A refund goes from pending to succeeded, and from both to failed or canceled; never back.
 const fn later(known: RefundStatus, said: ProviderRefundStatus) -> RefundStatus {
     match (known, said) {
-        (RefundStatus::Pending, ProviderRefundStatus::Pending)
-        | (RefundStatus::Pending, ProviderRefundStatus::RequiresAction) => RefundStatus::Pending,
+        (
+            RefundStatus::Pending,
+            ProviderRefundStatus::Pending | ProviderRefundStatus::RequiresAction,
+        ) => RefundStatus::Pending,
         (RefundStatus::Pending, ProviderRefundStatus::Succeeded)
         | (
             RefundStatus::Succeeded,
