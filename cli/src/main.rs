@@ -7,7 +7,10 @@
 
 mod audit;
 mod catalog;
+mod ledger;
 mod operator;
+mod process;
+mod reconcile;
 mod tenants;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +32,13 @@ enum Command {
     Audit(audit::Arguments),
     /// The catalog of a shop: what it sells.
     Catalog(catalog::Arguments),
+    /// What is done about an order by itself.
+    Process(process::Arguments),
+    /// The books of tenants.
+    Ledger(ledger::Arguments),
+    /// Compares the PSP's movements with a tenant's books, heals what is safe, and prints what differs.
+    /// Needs the PSP's accounts in the environment, as the functions do.
+    Reconcile(reconcile::Arguments),
 }
 
 #[tokio::main]
@@ -36,6 +46,9 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Tenants(arguments) => tenants::run(arguments).await,
         Command::Audit(arguments) => audit::run(arguments).await,
+        Command::Process(arguments) => process::run(arguments).await,
+        Command::Ledger(arguments) => ledger::run(arguments).await,
+        Command::Reconcile(arguments) => reconcile::run(arguments).await,
         // It has more than two ways to end.
         Command::Catalog(arguments) => return catalog::run(arguments).await,
     };

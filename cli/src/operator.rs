@@ -4,6 +4,7 @@
 use anyhow::{Context as _, Result};
 use clap::Args;
 use souk_app::tenants::TenantTools;
+use souk_app::{Shard, Shards, Tools};
 use souk_runtime::adapters::{SystemClock, SystemIds, directory, primaries};
 use souk_runtime::config::{Lookup, SHARDS_ADMIN};
 use std::collections::BTreeMap;
@@ -37,6 +38,19 @@ impl Operator {
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
             operator: self.operator,
+        })
+    }
+
+    /// Tools to act for tenants, wherever they are, by the owner of the schema.
+    pub(crate) fn of_tenants(&self) -> Result<Tools> {
+        let lookup = Lookup::environment();
+        let shards = primaries(&lookup, SHARDS_ADMIN)?.into_iter();
+        let shards = shards.map(|(name, database)| Shard::new(name, database));
+        Ok(Tools {
+            db: Shards::placed_by(directory(&lookup)?, shards),
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+            prices: Arc::default(),
         })
     }
 

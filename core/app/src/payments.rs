@@ -24,6 +24,7 @@ mod get_payment_intent;
 mod list_payment_intents;
 mod receive_provider_event;
 mod refund_payment_intent;
+mod review_payment_intent;
 mod run_operation;
 mod send;
 mod sweep_operations;
@@ -47,6 +48,8 @@ pub use receive_provider_event::{
     ProviderEvent, ProviderEventObject, Received, receive_provider_event,
 };
 pub use refund_payment_intent::{RefundPaymentIntent, refund_payment_intent};
+pub use review_payment_intent::review_payment_intent;
 pub use run_operation::run_operation;
+pub use souk_postgres::ledger::{Balance, LedgerFinding};
 pub use sweep_operations::{PaymentSweepReport, PaymentSweepSettings, sweep_operations};
 pub use verify_ledger::{book_transfer, ledger_balances, verify_ledger};

@@ -116,10 +116,10 @@ async fn queues_that_fail_by_themselves_get_every_event_in_order_all_the_same() 
     }))
     .await;
 
-    let seen: &'static _ = Box::leak(Box::new(queues(move |queue| {
+    let kept: &'static _ = Box::leak(Box::new(queues(move |queue| {
         MemoryQueue::new(move |event, arrival| {
             let salt = u128::from(seed) ^ event.event_id.as_uuid().as_u128();
-            let refusals = (salt ^ queue.as_str().len() as u128) % 3;
+            let refusals = (salt ^ u128::try_from(queue.as_str().len()).unwrap()) % 3;
             if u128::from(arrival) < refusals {
                 return Err(PublishError("not now".to_owned()));
             }
@@ -127,7 +127,7 @@ async fn queues_that_fail_by_themselves_get_every_event_in_order_all_the_same() 
         })
     })));
     let publisher = RoutedPublisher::new(
-        seen.iter()
+        kept.iter()
             .map(|(queue, memory)| (*queue, Borrowed(memory)))
             .collect(),
     )
@@ -146,7 +146,7 @@ async fn queues_that_fail_by_themselves_get_every_event_in_order_all_the_same() 
         runs += 1;
         assert!(runs < 50, "seed {seed}: the outbox does not empty");
     }
-    for (queue, memory) in seen {
+    for (queue, memory) in kept {
         let deliveries = memory.first_deliveries();
         assert_eq!(deliveries.len(), 30, "seed {seed}: {queue} lacks an order");
         for (order, sequences) in deliveries {

@@ -1,6 +1,7 @@
 //! Events: what happened, in CloudEvents 1.0 names, with one type per version of a fact.
 
 mod order;
+mod order_of;
 mod payment;
 mod routing;
 mod subject;

@@ -13,6 +13,8 @@ mod order;
 pub mod payment;
 pub mod pricing;
 mod principal;
+pub mod process;
+pub mod reconcile;
 mod tenancy;
 mod timestamp;
 

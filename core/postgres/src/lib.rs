@@ -5,6 +5,7 @@
 //! rows, even from a query that forgets to ask for its own.
 
 pub mod admin;
+pub mod books;
 mod breaker;
 pub mod catalog;
 pub mod catalog_imports;
@@ -24,8 +25,10 @@ pub mod payments;
 mod pool;
 pub mod prices;
 pub mod pricing_rules;
+pub mod processes;
 pub mod products;
 pub mod relocation;
+pub mod served;
 mod shard;
 mod shard_name;
 mod shards;

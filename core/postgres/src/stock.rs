@@ -1,9 +1,12 @@
 //! Stock: units that can still be sold, units that orders hold, units that are gone.
 //!
-//! Units are reserved by `souk.place_order`, which knows the rows to lock and their order.
+//! Units are reserved by `souk.reserve_stock`, which knows the rows to lock and their order.
 
+use crate::orders::to_column;
 use crate::{DatabaseError, TenantTx};
-use souk_domain::{Settlement, Sku};
+use souk_domain::{Allocation, Settlement, Sku};
+use sqlx::types::Json;
+use std::collections::BTreeMap;
 
 /// Ends reservations: what was sold is gone, what was released can be sold again. The order that held
 /// them is locked by this transaction, and forgets them in it.
@@ -24,6 +27,35 @@ pub async fn settle(tx: &mut TenantTx, settlement: &Settlement) -> Result<(), Da
     .execute(tx.connection())
     .await?;
     Ok(())
+}
+
+/// Reserves `units` of each sku, for an order that this transaction has locked: all of them, or, where
+/// the inner result names the skus of which too few are left, none.
+pub async fn reserve(
+    tx: &mut TenantTx,
+    units: &BTreeMap<Sku, u64>,
+) -> Result<Result<Vec<Allocation>, Vec<Sku>>, DatabaseError> {
+    let tenant = tx.tenant().as_uuid();
+    let skus: Vec<String> = units.keys().map(|sku| sku.as_str().to_owned()).collect();
+    let wanted = units
+        .values()
+        .map(|units| to_column(*units, "a number of units"))
+        .collect::<Result<Vec<i64>, _>>()?;
+    let row = sqlx::query!(
+        r#"SELECT allocations AS "allocations!: Json<Vec<Allocation>>", short AS "short!"
+           FROM souk.reserve_stock_or_none($1, $2, $3)"#,
+        tenant,
+        &skus,
+        &wanted,
+    )
+    .fetch_one(tx.connection())
+    .await?;
+    if row.short.is_empty() {
+        return Ok(Ok(row.allocations.0));
+    }
+    let short = row.short.iter().map(|sku| sku.parse());
+    let short: Result<Vec<Sku>, _> = short.collect();
+    Ok(Err(short.map_err(|e| DatabaseError::corrupt("sku", e))?))
 }
 
 /// Units of one sku, over all locations and buckets.

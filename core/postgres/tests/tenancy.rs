@@ -92,7 +92,11 @@ async fn fill(db: &TestDatabase) -> [TestTenant; 2] {
              INSERT INTO souk.provider_events VALUES ('{id}', 'evt', 'k', now()); \
              INSERT INTO souk.ledger_transfers VALUES ('{id}', '{id}', 's', 'EUR', NULL, now()); \
              INSERT INTO souk.ledger_entries VALUES ('{id}', '{id}', 1, 'fees', 1), \
-                 ('{id}', '{id}', 2, 'cash_at_psp', -1);"
+                 ('{id}', '{id}', 2, 'cash_at_psp', -1); \
+             INSERT INTO souk.order_processes VALUES ('{id}', '{id}', 'at_once', 'done', '', NULL, 1, \
+                 now(), now()); \
+             INSERT INTO souk.order_process_steps VALUES ('{id}', '{id}', 1, 'confirm', '{{}}', 'c', \
+                 now(), now(), 'done');"
         ))
         .await;
     }

@@ -40,6 +40,9 @@ pub const EVENT_QUEUES: &str = "SOUK_EVENT_QUEUES";
 pub const STRIPE_ACCOUNTS: &str = "SOUK_STRIPE_ACCOUNTS";
 /// Where Stripe is, if not where it usually is: for tests and the local cloud.
 pub const STRIPE_API_URL: &str = "SOUK_STRIPE_API_URL";
+/// When the money of an order is taken whose process begins now: `at_once`, when it is confirmed, or
+/// `on_fulfilment`, which is so where nothing is said.
+pub const CAPTURE_POLICY: &str = "SOUK_CAPTURE_POLICY";
 /// Password to give to the role `souk_app`.
 pub const APP_ROLE_PASSWORD: &str = "SOUK_APP_ROLE_PASSWORD";
 /// Password to give to the role `souk_relay`.

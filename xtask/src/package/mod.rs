@@ -12,13 +12,15 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// Packages under `functions/` that become a Lambda function of the same name.
-pub(crate) const FUNCTIONS: [&str; 7] = [
+pub(crate) const FUNCTIONS: [&str; 9] = [
     "souk-catalog",
     "souk-migrate",
+    "souk-order-process",
     "souk-orders",
     "souk-outbox-relay",
     "souk-payments",
     "souk-read-models",
+    "souk-reconcile",
     "souk-sweeper",
 ];
 /// What is run beside the functions in the local cloud.

@@ -20,13 +20,15 @@ pub(crate) const MINISTACK: &str = "ministack";
 /// Lambda's own lines around each invocation.
 const PLATFORM_LINES: [&str; 3] = ["START RequestId:", "END RequestId:", "REPORT RequestId:"];
 /// Functions whose logs are shown, and the name before each line.
-const FUNCTION_LOGS: [(&str, &str); 7] = [
+const FUNCTION_LOGS: [(&str, &str); 9] = [
     ("souk-catalog", "catalog"),
     ("souk-migrate", "migrate"),
+    ("souk-order-process", "order-process"),
     ("souk-orders", "orders"),
     ("souk-outbox-relay", "outbox-relay"),
     ("souk-payments", "payments"),
     ("souk-read-models", "read-models"),
+    ("souk-reconcile", "reconcile"),
     ("souk-sweeper", "sweeper"),
 ];
 

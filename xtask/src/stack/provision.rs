@@ -40,6 +40,8 @@ const PAYMENTS: &str = "souk-payments";
 const READ_MODELS: &str = "souk-read-models";
 const MIGRATE: &str = "souk-migrate";
 const SWEEPER: &str = "souk-sweeper";
+const ORDER_PROCESS: &str = "souk-order-process";
+const RECONCILE: &str = "souk-reconcile";
 /// What the catalog function answers, as route keys of an HTTP API; the orders function has what no
 /// other has.
 const CATALOG_ROUTES: [&str; 8] = [
@@ -67,6 +69,8 @@ const PAYMENTS_TIMEOUT_S: i32 = 10;
 const CATALOG_TIMEOUT_S: i32 = 10;
 const ORDERS_TIMEOUT_S: i32 = 10;
 const SWEEPER_TIMEOUT_S: i32 = 30;
+const ORDER_PROCESS_TIMEOUT_S: i32 = 30;
+const RECONCILE_TIMEOUT_S: i32 = 900;
 const OUTBOX_RELAY_TIMEOUT_S: i32 = 30;
 const READ_MODELS_TIMEOUT_S: i32 = 30;
 const MIGRATE_TIMEOUT_S: i32 = 300;
@@ -79,6 +83,8 @@ const SHARDS: &str = "SOUK_SHARDS";
 /// `souk_sk_` and what an operator may see of a key besides.
 const SHOWN_PREFIX_CHARS: usize = 14;
 const BATCH_SIZE: i32 = 10;
+const EACH_MINUTE: &str = "rate(1 minute)";
+const EACH_DAY: &str = "rate(1 day)";
 /// Two relays share the lanes; more would only wait for each other.
 const RELAYS_MAX: i32 = 2;
 const ACTIVE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -193,6 +199,8 @@ impl Deployment<'_> {
             self.outbox_relay(&queues),
             self.read_models(),
             self.sweeper(&queues),
+            self.order_process(&queues),
+            self.reconcile(),
         )?;
         Ok(())
     }
@@ -383,6 +391,33 @@ impl Deployment<'_> {
         self.each_minute("souk-reservation-sweep", SWEEPER).await
     }
 
+    async fn order_process(&self, queues: &Queues) -> Result<()> {
+        let due = self.databases.shards(Role::Sweeper, Servers::Primary)?;
+        let mut variables = self.tenant_databases(Servers::Primary)?;
+        variables.extend([
+            ("SOUK_SWEEPER_SHARDS", due),
+            ("SOUK_DOORBELL_QUEUE_URL", queues.doorbell.clone()),
+        ]);
+        variables.extend(self.psp());
+        self.function(ORDER_PROCESS, ORDER_PROCESS_TIMEOUT_S, variables)
+            .await?;
+        self.event_source(ORDER_PROCESS_QUEUE, ORDER_PROCESS, None)
+            .await?;
+        self.each_minute("souk-order-deadlines", ORDER_PROCESS)
+            .await
+    }
+
+    async fn reconcile(&self) -> Result<()> {
+        let served = self.databases.shards(Role::Sweeper, Servers::Primary)?;
+        let mut variables = self.tenant_databases(Servers::Primary)?;
+        variables.push(("SOUK_SWEEPER_SHARDS", served));
+        variables.extend(self.psp());
+        self.function(RECONCILE, RECONCILE_TIMEOUT_S, variables)
+            .await?;
+        self.scheduled("souk-reconciliation", EACH_DAY, RECONCILE)
+            .await
+    }
+
     /// Makes a function and waits until it takes invocations.
     async fn function(
         &self,
@@ -474,6 +509,10 @@ impl Deployment<'_> {
 
     /// Lets a function run each minute, whatever else wakes it.
     async fn each_minute(&self, schedule: &str, function: &str) -> Result<()> {
+        self.scheduled(schedule, EACH_MINUTE, function).await
+    }
+
+    async fn scheduled(&self, schedule: &str, rate: &str, function: &str) -> Result<()> {
         let target = Target::builder()
             .arn(arn("lambda", &format!("function:{function}")))
             .role_arn(ROLE)
@@ -486,7 +525,7 @@ impl Deployment<'_> {
             .scheduler
             .create_schedule()
             .name(schedule)
-            .schedule_expression("rate(1 minute)")
+            .schedule_expression(rate)
             .flexible_time_window(at_once)
             .target(target)
             .send()

@@ -30,6 +30,8 @@ const LAYERS: &[Layer] = &[
     layer("souk-read-models", OF_FUNCTIONS),
     layer("souk-migrate", OF_FUNCTIONS),
     layer("souk-sweeper", OF_FUNCTIONS),
+    layer("souk-order-process", OF_FUNCTIONS),
+    layer("souk-reconcile", OF_FUNCTIONS),
     layer("souk-cli", OF_FUNCTIONS),
     layer("souk-edge", &["souk-policy", "souk-domain"]),
     layer(

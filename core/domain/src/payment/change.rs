@@ -50,6 +50,14 @@ impl PaymentTransition {
 }
 
 impl Payment {
+    /// Somebody has to look at it: the books and the PSP contradict each other. The first reason stays.
+    pub fn put_into_review(self, reason: &'static str, now: Timestamp) -> PaymentTransition {
+        let before = self.clone();
+        let mut after = self;
+        after.review(reason);
+        after.changed_since(&before, now)
+    }
+
     /// The transition from `before` to this: its events, what the order is to be told, and what is
     /// booked all follow from the difference.
     pub(super) fn changed_since(mut self, before: &Self, now: Timestamp) -> PaymentTransition {
