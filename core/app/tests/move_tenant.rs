@@ -11,17 +11,23 @@
 
 use core::ops::ControlFlow;
 use core::time::Duration;
+use souk_app::payments::{
+    CancelPaymentIntent, CreatePaymentIntent, RefundPaymentIntent, cancel_payment_intent,
+    create_payment_intent, payment_intents_of_order, refund_payment_intent, verify_ledger,
+};
 use souk_app::tenants::{
     MovePoint, MoveSettings, NewTenant, TenantError, TenantTools, abort_move, clean_up,
     create_tenant, move_tenant, show_tenant, verify_audit,
 };
 use souk_app::{
     AppError, Caller, DatabaseError, Once, OrderCommand, RelaySettings, Shard, ShardName, Shards,
-    SkuSeed, Tools, cancel_order, get_order, place_order, relay_outbox, seed_tenant,
+    SkuSeed, StoredResponse, Tools, cancel_order, get_order, place_order, relay_outbox,
+    seed_tenant,
 };
-use souk_domain::{IdempotencyKey, Money, OrderId, RequestFingerprint, TenantId};
+use souk_domain::payment::{CaptureMethod, IntentStatus};
+use souk_domain::{IdempotencyKey, Money, OrderId, PaymentIntentId, RequestFingerprint, TenantId};
 use souk_testkit::{
-    FixedClock, MemoryQueue, RandomIds, TestDatabase, caller, order_request, respond,
+    FixedClock, MemoryQueue, RandomIds, ScriptedPsp, TestDatabase, caller, order_request, respond,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -668,4 +674,78 @@ async fn two_movers_at_once_do_not_spoil_the_move() {
     assert_eq!(world.count("b", "orders", tenant).await, 5);
     let open = "SELECT count(*) FROM souk_directory.tenant_moves WHERE finished_at IS NULL";
     assert_eq!(world.directory.number(open).await, 0);
+}
+
+/// Payments there and back: their rows are tied to each other, and the ledger must not be changed.
+#[tokio::test]
+async fn payments_and_their_books_move_with_their_tenant() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let (tools, who, psp) = (&world.functions, caller(tenant), ScriptedPsp::default());
+    let order = try_place(tools, &who, "order").await.unwrap();
+    let told = |text: Result<String, &AppError>| StoredResponse {
+        status: 200,
+        headers: BTreeMap::new(),
+        body: text.unwrap().into_bytes(),
+    };
+    let pay = async |key: &str, confirm: bool| {
+        let command = CreatePaymentIntent {
+            once: once(key),
+            order,
+            capture_method: CaptureMethod::Automatic,
+            payment_method: Some("pm_card_visa".parse().unwrap()),
+            confirm,
+            return_url: None,
+        };
+        let paid = create_payment_intent(tools, &psp, &who, &command, |i| {
+            told(i.map(|i| i.id.to_string()))
+        });
+        let paid = paid.await.unwrap().response.body;
+        let id: PaymentIntentId = core::str::from_utf8(&paid).unwrap().parse().unwrap();
+        id
+    };
+    let first = pay("first", false).await;
+    world.move_to(tenant, "b").await.unwrap();
+    // What was left on the other shard still says that the first intent is alive.
+    let cancel = CancelPaymentIntent {
+        once: once("cancel"),
+        intent: first,
+        reason: None,
+    };
+    cancel_payment_intent(tools, &psp, &who, &cancel, |i| {
+        told(i.map(|i| i.id.to_string()))
+    })
+    .await
+    .unwrap();
+    let second = pay("second", true).await;
+    let refund = async |key: &str| {
+        let command = RefundPaymentIntent {
+            once: once(key),
+            intent: second,
+            amount_minor: Some(100),
+            reason: None,
+        };
+        refund_payment_intent(tools, &psp, &who, &command, |r| {
+            told(r.map(|r| r.id.to_string()))
+        })
+        .await
+        .unwrap();
+    };
+    refund("on-b").await;
+    assert_eq!(verify_ledger(tools, tenant, 10).await.unwrap(), []);
+    let entries = world.count("b", "ledger_entries", tenant).await;
+    world.move_to(tenant, "a").await.unwrap();
+    assert_eq!(world.count("a", "ledger_entries", tenant).await, entries);
+    refund("on-a").await;
+    assert_eq!(verify_ledger(tools, tenant, 10).await.unwrap(), []);
+    let intents = payment_intents_of_order(tools, tenant, order)
+        .await
+        .unwrap();
+    let statuses: Vec<IntentStatus> = intents.iter().map(|i| i.status).collect();
+    assert_eq!(statuses, [IntentStatus::Canceled, IntentStatus::Succeeded]);
+    assert_eq!(intents[1].refunded.amount_minor(), 200);
+    clean_up(&world.operator, tenant, &shard("b"))
+        .await
+        .unwrap();
+    assert_eq!(world.count("b", "ledger_entries", tenant).await, 0);
 }

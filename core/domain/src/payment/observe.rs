@@ -225,7 +225,8 @@ impl Payment {
             IntentStatus::RequiresCapture => {
                 intent.capturable = said.capturable;
                 let expires_at = now.plus(time::Duration::days(AUTHORIZATION_TTL_DAYS));
-                intent.authorization_expires_at = expires_at.ok();
+                let expires_at = intent.authorization_expires_at.or(expires_at.ok());
+                intent.authorization_expires_at = expires_at;
                 Some(AttemptStatus::Authorized)
             }
             IntentStatus::Succeeded => {

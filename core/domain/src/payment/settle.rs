@@ -44,7 +44,16 @@ impl Payment {
         fresh: &mut dyn FnMut() -> Uuid,
     ) -> PaymentTransition {
         match outcome {
-            OperationOutcome::Answered(said) => self.observe(&said, Some(id), now, fresh),
+            OperationOutcome::Answered(said) => {
+                let seen = self.observe(&said, Some(id), now, fresh);
+                if seen.payment.pending(id).is_none() {
+                    return seen;
+                }
+                // An answer that does not tell how it ended: it is asked again, ever later.
+                let reason = "the answer does not tell".to_owned();
+                let waiting = seen.payment.clone().wait(id, reason, now);
+                seen.then(waiting)
+            }
             OperationOutcome::Failed { failure, payment } => {
                 let shown = match payment {
                     // Of an attempt that failed: the payment is there for the next one.

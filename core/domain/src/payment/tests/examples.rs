@@ -98,6 +98,22 @@ fn what_was_not_sent_is_given_up_once_and_else_waited_for() {
 }
 
 #[test]
+fn an_answer_that_does_not_tell_counts_as_a_try() {
+    let mut world = authorized();
+    world.capture(None, true).unwrap();
+    let id = world.payment.pending_operation().unwrap().id;
+    world.answer(&said(ProviderStatus::RequiresCapture));
+    assert_eq!(world.payment.pending(id).unwrap().tries, 1);
+    let wrong = ProviderPayment {
+        amount: euro(7),
+        ..said(ProviderStatus::RequiresCapture)
+    };
+    world.answer(&wrong);
+    assert_eq!(world.payment.intent.status, IntentStatus::Conflicted);
+    assert_eq!(world.payment.pending(id).unwrap().tries, 2);
+}
+
+#[test]
 fn another_amount_is_a_conflict_that_books_nothing_and_heals() {
     let mut world = World::new(CaptureMethod::Automatic);
     world.confirm().unwrap();

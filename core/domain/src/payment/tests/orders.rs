@@ -93,7 +93,7 @@ fn shuffled(way: &[ProviderPayment], seed: &[prop::sample::Index]) -> Vec<Provid
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_500, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn an_automatic_payment_ends_the_same(
