@@ -1,6 +1,6 @@
 //! `souk ledger`: the books of tenants.
 
-use crate::operator::Operator;
+use crate::operator::{Operator, tenant_tools};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use souk_app::payments::{LedgerFinding, ledger_balances, verify_ledger};
@@ -35,7 +35,7 @@ enum Command {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let tools = arguments.operator.of_tenants()?;
+    let tools = tenant_tools()?;
     match arguments.command {
         Command::Verify { tenant } => {
             let (mut tenants, mut wrong) = (0_usize, 0_usize);

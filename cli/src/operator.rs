@@ -41,19 +41,6 @@ impl Operator {
         })
     }
 
-    /// Tools to act for tenants, wherever they are, by the owner of the schema.
-    pub(crate) fn of_tenants(&self) -> Result<Tools> {
-        let lookup = Lookup::environment();
-        let shards = primaries(&lookup, SHARDS_ADMIN)?.into_iter();
-        let shards = shards.map(|(name, database)| Shard::new(name, database));
-        Ok(Tools {
-            db: Shards::placed_by(directory(&lookup)?, shards),
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(SystemIds),
-            prices: Arc::default(),
-        })
-    }
-
     /// Tools for what concerns shards as well.
     pub(crate) fn of_shards(self) -> Result<TenantTools> {
         let shards = primaries(&Lookup::environment(), SHARDS_ADMIN)?;
@@ -62,6 +49,19 @@ impl Operator {
             ..self.of_directory()?
         })
     }
+}
+
+/// Tools to act for tenants, wherever they are, by the owner of the schema.
+pub(crate) fn tenant_tools() -> Result<Tools> {
+    let lookup = Lookup::environment();
+    let shards = primaries(&lookup, SHARDS_ADMIN)?.into_iter();
+    let shards = shards.map(|(name, database)| Shard::new(name, database));
+    Ok(Tools {
+        db: Shards::placed_by(directory(&lookup)?, shards),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+        prices: Arc::default(),
+    })
 }
 
 /// Bytes that nobody else knows.

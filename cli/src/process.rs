@@ -1,6 +1,6 @@
 //! `souk process`: what is done about an order by itself.
 
-use crate::operator::Operator;
+use crate::operator::{Operator, tenant_tools};
 use anyhow::{Result, bail};
 use clap::{Args, Subcommand};
 use souk_app::process::{LoggedStep, ProcessView, show_process};
@@ -28,13 +28,12 @@ enum Command {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     let Command::Show { order, tenant } = arguments.command;
-    let tools = arguments.operator.of_tenants()?;
-    let tenants = match tenant {
-        Some(tenant) => vec![tenant],
-        None => {
-            let rows = list_tenants(&arguments.operator.of_directory()?).await?;
-            rows.into_iter().map(|row| row.id).collect()
-        }
+    let tools = tenant_tools()?;
+    let tenants = if let Some(tenant) = tenant {
+        vec![tenant]
+    } else {
+        let rows = list_tenants(&arguments.operator.of_directory()?).await?;
+        rows.into_iter().map(|row| row.id).collect()
     };
     for tenant in tenants {
         if let Some(view) = show_process(&tools, tenant, order).await? {

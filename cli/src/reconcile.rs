@@ -1,17 +1,16 @@
 //! `souk reconcile`: compares the PSP with the books.
 
-use crate::operator::Operator;
+use crate::operator::tenant_tools;
 use anyhow::{Result, bail};
 use clap::Args;
 use souk_app::reconcile::{Finding, ReconcileReport, Resolution, Window, reconcile_tenant};
 use souk_domain::{TenantId, Timestamp};
 use souk_runtime::config::Lookup;
 use souk_runtime::stripe::Stripe;
+use std::fmt::{self, Write as _};
 
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    #[command(flatten)]
-    operator: Operator,
     tenant: TenantId,
     /// Movements from here on, such as 2026-11-20T00:00:00Z,
     #[arg(long)]
@@ -25,7 +24,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(arguments: Arguments) -> Result<()> {
-    let tools = arguments.operator.of_tenants()?;
+    let tools = tenant_tools()?;
     let provider = Stripe::configured(&Lookup::environment())?;
     let window = Window {
         from: arguments.from,
@@ -35,7 +34,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
-        print!("{}", table(&report));
+        print!("{}", table(&report)?);
     }
     if !report.incomplete.is_empty() {
         bail!("the report is not complete");
@@ -44,7 +43,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<()> {
 }
 
 /// The report for people: what was compared, then a line for each difference, in columns.
-pub(crate) fn table(report: &ReconcileReport) -> String {
+fn table(report: &ReconcileReport) -> Result<String, fmt::Error> {
     let head = [
         "difference",
         "resolution",
@@ -71,7 +70,7 @@ pub(crate) fn table(report: &ReconcileReport) -> String {
         report.fees_booked
     );
     for (currency, minor) in &report.net_minor {
-        text.push_str(&format!("net {minor} {currency} in minor units\n"));
+        writeln!(text, "net {minor} {currency} in minor units")?;
     }
     if !rows.is_empty() {
         for row in [&head].into_iter().chain(&rows) {
@@ -84,17 +83,13 @@ pub(crate) fn table(report: &ReconcileReport) -> String {
             text.push('\n');
         }
     }
-    let count = |resolution| report.count(resolution);
-    text.push_str(&format!(
-        "{} healed, {} in review, {} open\n",
-        count(Resolution::Healed),
-        count(Resolution::Review),
-        count(Resolution::Open)
-    ));
+    let [healed, review, open] =
+        [Resolution::Healed, Resolution::Review, Resolution::Open].map(|of| report.count(of));
+    writeln!(text, "{healed} healed, {review} in review, {open} open")?;
     for missed in &report.incomplete {
-        text.push_str(&format!("not looked at: {missed}\n"));
+        writeln!(text, "not looked at: {missed}")?;
     }
-    text
+    Ok(text)
 }
 
 fn row(finding: &Finding) -> [String; 6] {

@@ -284,6 +284,7 @@ async fn a_window_that_cuts_through_a_payments_life_shows_nothing() {
 }
 
 #[tokio::test]
+#[allow(clippy::too_many_lines, reason = "one difference after the other")]
 async fn every_planted_difference_is_found_and_nothing_else() {
     let books = Books::open().await;
     let shop = &books.shop;

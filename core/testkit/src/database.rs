@@ -166,6 +166,15 @@ impl TestDatabase {
             .expect("the statement runs");
     }
 
+    /// Runs `sql`, one or more statements, by the superuser, who may be refused: then the words of the
+    /// refusal.
+    pub async fn try_execute(&self, sql: &str) -> Result<(), String> {
+        let done = sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&self.superuser)
+            .await;
+        done.map(|_| ()).map_err(|error| error.to_string())
+    }
+
     /// Runs `sql` by the superuser in a transaction that stays open, with its locks, until it is told
     /// to end.
     pub async fn hold(&self, sql: &str) -> HeldTransaction {

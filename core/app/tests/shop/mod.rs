@@ -9,17 +9,20 @@ use souk_app::process::{
     Advanced, ProcessCause, ProcessSettings, advance_process, show_process, sweep_processes,
 };
 use souk_app::{
-    AppError, Once, OrderCommand, StoredResponse, SweepSettings, fulfil_order, get_order,
-    place_order,
+    AppError, EventPublisher, Once, OrderCommand, OutgoingEvent, PublishError, RelaySettings,
+    RoutedPublisher, StoredResponse, SweepSettings, fulfil_order, get_order, place_order,
+    relay_outbox,
 };
 use souk_domain::payment::{CaptureMethod, PaymentIntent};
 use souk_domain::process::CapturePolicy;
 use souk_domain::{
-    Fulfilment, IdempotencyKey, Order, OrderId, OrderStatus, PaymentStatus, RequestFingerprint,
+    Event, Fulfilment, IdempotencyKey, Order, OrderId, OrderStatus, PaymentStatus, Queue,
+    RequestFingerprint,
 };
 use souk_psp_simulator::{Client, Faults, Simulator};
-use souk_testkit::{TestDatabase, TestTenant, order_request, respond};
+use souk_testkit::{MemoryQueue, TestDatabase, TestTenant, order_request, respond};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -57,6 +60,8 @@ pub struct Shop {
     pub tenant: TestTenant,
     pub psp: Simulator,
     pub settings: ProcessSettings,
+    pub queues: RoutedPublisher<Shared>,
+    pub process_queue: Arc<MemoryQueue>,
 }
 
 impl Shop {
@@ -64,7 +69,12 @@ impl Shop {
         let db = TestDatabase::create().await;
         let tenant = TestTenant::create(&db, &[("TEA", 250, units)]).await;
         let psp = Simulator::new(tenant.clock.clone(), faults);
+        let queue = |queue| (queue, Shared(Arc::new(MemoryQueue::reliable())));
+        let queues: BTreeMap<Queue, Shared> = Queue::ALL.into_iter().map(queue).collect();
+        let process_queue = Arc::clone(&queues[&Queue::OrderProcess].0);
         Self {
+            queues: RoutedPublisher::new(queues).unwrap(),
+            process_queue,
             db,
             tenant,
             psp,
@@ -98,6 +108,23 @@ impl Shop {
             // Whatever it says, the webhooks and the sweep say it again.
             _ = created => {}
         }
+    }
+
+    /// The orders that events in the order process's queue are about, in the order of their arrival.
+    pub async fn told(&self) -> Vec<OrderId> {
+        let settings = RelaySettings {
+            holder: "test".to_owned(),
+            ..RelaySettings::default()
+        };
+        let relay = self.db.by_role("souk_relay", 1);
+        let relayed = relay_outbox(&relay, &self.queues, &settings, in_time());
+        relayed.await.unwrap();
+        let taken = self.process_queue.taken();
+        let event = |taken: &OutgoingEvent| Event::from_json_text(&taken.body).unwrap();
+        taken
+            .iter()
+            .filter_map(|taken| event(taken).data.order())
+            .collect()
     }
 
     pub async fn advance(&self, order: OrderId) -> Advanced {
@@ -204,3 +231,12 @@ impl Shop {
 pub const VISA: &str = "pm_card_visa";
 /// A bank that takes its time.
 pub const SLOW: &str = "pm_usBankAccount";
+
+/// A queue that the test keeps as well.
+pub struct Shared(pub Arc<MemoryQueue>);
+
+impl EventPublisher for Shared {
+    async fn publish(&self, batch: &[OutgoingEvent]) -> Vec<Result<(), PublishError>> {
+        self.0.publish(batch).await
+    }
+}
