@@ -1,5 +1,6 @@
 //! Why a use case did not do what was asked.
 
+use crate::webhooks::WebhookRefusal;
 use crate::{CatalogRefusal, ProviderError};
 use souk_domain::payment::PaymentError;
 use souk_domain::pricing::QuoteError;
@@ -67,6 +68,9 @@ pub enum AppError {
     /// The catalog or the stock refuses.
     #[error(transparent)]
     Catalog(#[from] CatalogRefusal),
+    /// A command about webhooks is refused.
+    #[error(transparent)]
+    Webhook(#[from] WebhookRefusal),
     /// The event cannot be written down.
     #[error("the event cannot be written")]
     Event(#[from] EventError),
@@ -103,6 +107,7 @@ impl AppError {
                     | OrderError::ReservationIncomplete { .. }
             ),
             Self::Catalog(refusal) => refusal.is_final(),
+            Self::Webhook(refusal) => refusal.is_final(),
             Self::KeyInFlight { .. }
             | Self::KeyReused(_)
             | Self::KeyUnknown

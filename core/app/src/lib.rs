@@ -48,6 +48,7 @@ mod seed_tenant;
 mod sweep_reservations;
 pub mod tenants;
 mod time_ordered_ids;
+pub mod webhooks;
 
 pub use archive_product::archive_product;
 pub use archive_sku::archive_sku;

@@ -96,6 +96,7 @@ fn summary_change(data: &EventData) -> SummaryChange {
         | EventData::RefundSucceededV1(_)
         | EventData::RefundFailedV1(_)
         | EventData::DisputeOpenedV1(_)
-        | EventData::DisputeClosedV1(_) => SummaryChange::default(),
+        | EventData::DisputeClosedV1(_)
+        | EventData::WebhookEndpointDisabledV1(_) => SummaryChange::default(),
     }
 }

@@ -7,6 +7,7 @@ mod routing;
 mod subject;
 #[cfg(test)]
 mod tests;
+mod webhook;
 
 pub use order::{
     FulfilledLineV1, OrderCancelledV1, OrderCompletedV1, OrderConfirmedV1, OrderFulfilledV1,
@@ -15,6 +16,7 @@ pub use order::{
 pub use payment::{DisputeV1, PaymentIntentV1, RefundV1};
 pub use routing::{EventType, Queue, UnknownEventType, UnknownQueue};
 pub use subject::Subject;
+pub use webhook::WebhookEndpointDisabledV1;
 
 use crate::{EventId, RequestId, TenantId, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -77,6 +79,8 @@ pub enum EventData {
     DisputeOpenedV1(DisputeV1),
     /// `dispute.closed.v1`
     DisputeClosedV1(DisputeV1),
+    /// `webhook_endpoint.disabled.v1`
+    WebhookEndpointDisabledV1(WebhookEndpointDisabledV1),
 }
 
 /// Why a message is not an event that this version of Souk understands.
@@ -125,6 +129,7 @@ impl EventData {
             Self::RefundFailedV1(_) => "refund.failed.v1",
             Self::DisputeOpenedV1(_) => "dispute.opened.v1",
             Self::DisputeClosedV1(_) => "dispute.closed.v1",
+            Self::WebhookEndpointDisabledV1(_) => "webhook_endpoint.disabled.v1",
         }
     }
 
@@ -155,6 +160,7 @@ impl EventData {
             | Self::RefundSucceededV1(data)
             | Self::RefundFailedV1(data) => serde_json::to_value(data),
             Self::DisputeOpenedV1(data) | Self::DisputeClosedV1(data) => serde_json::to_value(data),
+            Self::WebhookEndpointDisabledV1(data) => serde_json::to_value(data),
         }
         .map_err(EventError::Malformed)
     }
@@ -215,6 +221,9 @@ impl EventData {
             "refund.failed.v1" => serde_json::from_value(data).map(Self::RefundFailedV1),
             "dispute.opened.v1" => serde_json::from_value(data).map(Self::DisputeOpenedV1),
             "dispute.closed.v1" => serde_json::from_value(data).map(Self::DisputeClosedV1),
+            "webhook_endpoint.disabled.v1" => {
+                serde_json::from_value(data).map(Self::WebhookEndpointDisabledV1)
+            }
             unknown => return Err(EventError::UnknownType(unknown.to_owned())),
         }
         .map_err(EventError::Malformed)

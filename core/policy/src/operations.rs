@@ -33,11 +33,13 @@ pub enum Function {
     Catalog,
     /// `souk-payments`.
     Payments,
+    /// `souk-webhooks`.
+    Webhooks,
 }
 
 impl Function {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Orders, Self::Catalog, Self::Payments];
+    pub const ALL: [Self; 4] = [Self::Orders, Self::Catalog, Self::Payments, Self::Webhooks];
 
     /// The name of its folder and of its package without `souk-`.
     pub const fn name(self) -> &'static str {
@@ -45,6 +47,7 @@ impl Function {
             Self::Orders => "orders",
             Self::Catalog => "catalog",
             Self::Payments => "payments",
+            Self::Webhooks => "webhooks",
         }
     }
 }
@@ -117,13 +120,15 @@ const CATALOG_READ: Access = Access::Scope("catalog:read");
 const CATALOG_WRITE: &str = "catalog:write";
 const PAYMENTS_READ: Access = Access::Scope("payments:read");
 const PAYMENTS_WRITE: &str = "payments:write";
+const WEBHOOKS_READ: Access = Access::Scope("webhooks:read");
+const WEBHOOKS_WRITE: &str = "webhooks:write";
 
 use Access::Public;
-use Function::{Catalog, Orders, Payments};
+use Function::{Catalog, Orders, Payments, Webhooks};
 
 /// All of them. What is not here does not pass the edge and has no route behind it.
 #[rustfmt::skip] // A table is read in columns.
-pub const OPERATIONS: [Operation; 39] = [
+pub const OPERATIONS: [Operation; 51] = [
     write("place_order", "POST", "/v1/orders", Orders, ORDERS_WRITE),
     read("list_orders", "/v1/orders", Orders, ORDERS_READ),
     read("get_order", "/v1/orders/{id}", Orders, ORDERS_READ),
@@ -163,6 +168,18 @@ pub const OPERATIONS: [Operation; 39] = [
     read("list_disputes", "/v1/disputes", Payments, PAYMENTS_READ),
     read("get_dispute", "/v1/disputes/{id}", Payments, PAYMENTS_READ),
     STRIPE_EVENT,
+    write("create_webhook_endpoint", "POST", "/v1/webhook-endpoints", Webhooks, WEBHOOKS_WRITE),
+    read("list_webhook_endpoints", "/v1/webhook-endpoints", Webhooks, WEBHOOKS_READ),
+    read("get_webhook_endpoint", "/v1/webhook-endpoints/{id}", Webhooks, WEBHOOKS_READ),
+    write("put_webhook_endpoint", "PUT", "/v1/webhook-endpoints/{id}", Webhooks, WEBHOOKS_WRITE),
+    write("delete_webhook_endpoint", "DELETE", "/v1/webhook-endpoints/{id}", Webhooks, WEBHOOKS_WRITE),
+    write("enable_webhook_endpoint", "POST", "/v1/webhook-endpoints/{id}/enable", Webhooks, WEBHOOKS_WRITE),
+    write("disable_webhook_endpoint", "POST", "/v1/webhook-endpoints/{id}/disable", Webhooks, WEBHOOKS_WRITE),
+    write("rotate_webhook_secret", "POST", "/v1/webhook-endpoints/{id}/rotate-secret", Webhooks, WEBHOOKS_WRITE),
+    read("list_webhook_deliveries", "/v1/webhook-endpoints/{id}/deliveries", Webhooks, WEBHOOKS_READ),
+    read("get_webhook_delivery", "/v1/webhook-endpoints/{id}/deliveries/{event_id}", Webhooks, WEBHOOKS_READ),
+    write("replay_webhook_delivery", "POST", "/v1/webhook-endpoints/{id}/deliveries/{event_id}/replay", Webhooks, WEBHOOKS_WRITE),
+    write("replay_webhook_deliveries", "POST", "/v1/webhook-endpoints/{id}/replays", Webhooks, WEBHOOKS_WRITE),
 ];
 
 /// What the provider tells has its effect once by the id of the event, not by a key.

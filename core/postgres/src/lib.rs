@@ -34,6 +34,7 @@ mod shard_name;
 mod shards;
 pub mod skus;
 pub mod stock;
+pub mod webhooks;
 
 pub use consistency::{CONSISTENCY_TOKEN_BYTES_MAX, ConsistencyToken, ConsistencyTokenError};
 pub use database::{

@@ -9,6 +9,7 @@ mod update;
 
 pub use due::{DueReservation, due_reservations};
 pub use list::list;
+pub(crate) use list::{ID_SLACK_MS, first_id_at};
 pub use load::{load, load_for_update};
 pub use timeline::{Placing, TimelineEntry, placing, transitions};
 pub use update::update;

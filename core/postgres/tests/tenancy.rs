@@ -96,7 +96,17 @@ async fn fill(db: &TestDatabase) -> [TestTenant; 2] {
              INSERT INTO souk.order_processes VALUES ('{id}', '{id}', 'at_once', 'done', '', NULL, 1, \
                  now(), now()); \
              INSERT INTO souk.order_process_steps VALUES ('{id}', '{id}', 1, 'confirm', '{{}}', 'c', \
-                 now(), now(), 'done');"
+                 now(), now(), 'done'); \
+             INSERT INTO souk.webhook_endpoints (tenant_id, endpoint_id, url, description, \
+                 event_types, ordered, status, version, created_at, updated_at) \
+                 VALUES ('{id}', '{id}', 'u', '', '{{}}', false, 'enabled', 1, now(), now()); \
+             INSERT INTO souk.webhook_secrets VALUES \
+                 ('{id}', '{id}', 1, 'k', decode(repeat('00', 60), 'hex'), now(), NULL); \
+             INSERT INTO souk.webhook_messages VALUES ('{id}', '{id}', 't', '{id}', 1, now(), '{{}}'); \
+             INSERT INTO souk.webhook_deliveries (tenant_id, endpoint_id, event_id, subject_id, \
+                 sequence, occurred_at, status, next_attempt_at, created_at) \
+                 VALUES ('{id}', '{id}', '{id}', '{id}', 1, now(), 'pending', now(), now()); \
+             INSERT INTO souk.webhook_attempts VALUES ('{id}', '{id}', '{id}', 1, now(), 'started');"
         ))
         .await;
     }

@@ -141,6 +141,23 @@ impl<'a> Lookup<'a> {
         named.collect()
     }
 
+    /// Keys by their ids: a JSON object of key id to base64 of 32 bytes.
+    pub fn keys_of_32_bytes(
+        &self,
+        variable: &'static str,
+    ) -> Result<BTreeMap<String, [u8; 32]>, ConfigError> {
+        let invalid = |reason: String| ConfigError::Invalid { variable, reason };
+        let entries: BTreeMap<String, String> = serde_json::from_str(&self.required(variable)?)
+            .map_err(|_| invalid("a JSON object of key id to base64 is wanted".to_owned()))?;
+        let keys = entries.into_iter().map(|(id, secret)| {
+            let bytes = BASE64.decode(secret).unwrap_or_default();
+            let key = <[u8; 32]>::try_from(bytes)
+                .map_err(|_| invalid(format!("the key {id:?} is not 32 bytes in base64")))?;
+            Ok((id, key))
+        });
+        keys.collect()
+    }
+
     /// The keys that the edge may sign with.
     pub fn edge_keys(&self) -> Result<KeyRing, ConfigError> {
         let invalid = |reason: String| ConfigError::Invalid {

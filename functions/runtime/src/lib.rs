@@ -25,6 +25,9 @@ pub mod request;
 pub mod routes;
 pub mod stripe;
 pub mod telemetry;
+pub mod webhook_config;
+mod webhook_problem;
+pub mod webhook_sender;
 
 pub use souk_policy::problem::Code as EdgeCode;
 pub use souk_policy::{decide, identity, operations, route, signature};

@@ -210,6 +210,7 @@ impl From<&AppError> for Problem {
             AppError::Order(error) => Self::from(error),
             AppError::Quote(error) => Self::from(error),
             AppError::Catalog(refusal) => Self::from(refusal),
+            AppError::Webhook(refusal) => Self::from(refusal),
             AppError::Database(error) => Self::from(error),
             AppError::PaymentIntentNotFound => Self::new(
                 Code::PaymentIntentNotFound,

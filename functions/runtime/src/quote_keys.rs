@@ -1,10 +1,7 @@
 //! The keys of quotes, from the configuration.
 
 use crate::config::{ConfigError, Lookup};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use souk_domain::pricing::{QUOTE_KEY_BYTES, QuoteKeys};
-use std::collections::BTreeMap;
+use souk_domain::pricing::QuoteKeys;
 
 /// The keys of quotes: a JSON object of key id to base64 of 32 bytes, one or two entries. All of them
 /// are accepted.
@@ -14,30 +11,18 @@ pub const QUOTE_KEY_ID: &str = "SOUK_QUOTE_KEY_ID";
 
 /// Reads them.
 pub fn quote_keys(lookup: &Lookup<'_>) -> Result<QuoteKeys, ConfigError> {
-    let invalid = |variable, reason: String| ConfigError::Invalid { variable, reason };
-    let entries: BTreeMap<String, String> = serde_json::from_str(&lookup.required(QUOTE_KEYS)?)
-        .map_err(|_| {
-            let reason = "a JSON object of key id to base64 is wanted";
-            invalid(QUOTE_KEYS, reason.to_owned())
-        })?;
-    let keys = entries
-        .into_iter()
-        .map(|(id, secret)| {
-            let bytes = BASE64.decode(secret).unwrap_or_default();
-            let key = <[u8; QUOTE_KEY_BYTES]>::try_from(bytes).map_err(|_| {
-                let reason = format!("the key {id:?} is not {QUOTE_KEY_BYTES} bytes in base64");
-                invalid(QUOTE_KEYS, reason)
-            })?;
-            Ok((id, key))
-        })
-        .collect::<Result<_, _>>()?;
-    QuoteKeys::new(lookup.required(QUOTE_KEY_ID)?, keys)
-        .map_err(|error| invalid(QUOTE_KEYS, error.to_string()))
+    let keys = lookup.keys_of_32_bytes(QUOTE_KEYS)?;
+    QuoteKeys::new(lookup.required(QUOTE_KEY_ID)?, keys).map_err(|error| ConfigError::Invalid {
+        variable: QUOTE_KEYS,
+        reason: error.to_string(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD as BASE64;
 
     fn read(keys: &str, id: &str) -> Result<QuoteKeys, ConfigError> {
         let value = |name: &str| match name {

@@ -12,7 +12,7 @@ use std::path::Path;
 use tokio::process::Command;
 
 /// Functions that serve operations. Each has a test `openapi`, which writes its part when told to.
-const FUNCTIONS: [&str; 3] = ["orders", "catalog", "payments"];
+const FUNCTIONS: [&str; 4] = ["orders", "catalog", "payments", "webhooks"];
 const DOCUMENT: &str = "docs/openapi.json";
 
 /// What to do.

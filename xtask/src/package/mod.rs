@@ -12,7 +12,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 /// Packages under `functions/` that become a Lambda function of the same name.
-pub(crate) const FUNCTIONS: [&str; 9] = [
+pub(crate) const FUNCTIONS: [&str; 10] = [
     "souk-catalog",
     "souk-migrate",
     "souk-order-process",
@@ -22,6 +22,7 @@ pub(crate) const FUNCTIONS: [&str; 9] = [
     "souk-read-models",
     "souk-reconcile",
     "souk-sweeper",
+    "souk-webhooks",
 ];
 /// What is run beside the functions in the local cloud.
 const PSP_SIMULATOR: &str = "souk-psp-simulator";

@@ -20,7 +20,7 @@ pub(crate) const MINISTACK: &str = "ministack";
 /// Lambda's own lines around each invocation.
 const PLATFORM_LINES: [&str; 3] = ["START RequestId:", "END RequestId:", "REPORT RequestId:"];
 /// Functions whose logs are shown, and the name before each line.
-const FUNCTION_LOGS: [(&str, &str); 9] = [
+const FUNCTION_LOGS: [(&str, &str); 10] = [
     ("souk-catalog", "catalog"),
     ("souk-migrate", "migrate"),
     ("souk-order-process", "order-process"),
@@ -30,6 +30,7 @@ const FUNCTION_LOGS: [(&str, &str); 9] = [
     ("souk-read-models", "read-models"),
     ("souk-reconcile", "reconcile"),
     ("souk-sweeper", "sweeper"),
+    ("souk-webhooks", "webhooks"),
 ];
 
 /// Where lines go.

@@ -42,6 +42,7 @@ const MIGRATE: &str = "souk-migrate";
 const SWEEPER: &str = "souk-sweeper";
 const ORDER_PROCESS: &str = "souk-order-process";
 const RECONCILE: &str = "souk-reconcile";
+const WEBHOOKS: &str = "souk-webhooks";
 /// What the catalog function answers, as route keys of an HTTP API; the orders function has what no
 /// other has.
 const CATALOG_ROUTES: [&str; 8] = [
@@ -64,6 +65,13 @@ const PAYMENTS_ROUTES: [&str; 7] = [
     "ANY /v1/disputes/{proxy+}",
     "ANY /v1/psp/{proxy+}",
 ];
+/// The same of the webhooks function.
+const WEBHOOKS_ROUTES: [&str; 2] = [
+    "ANY /v1/webhook-endpoints",
+    "ANY /v1/webhook-endpoints/{proxy+}",
+];
+/// Some attempts one after the other; each takes up to 15 s.
+const WEBHOOKS_TIMEOUT_S: i32 = 60;
 /// As long as the edge waits.
 const PAYMENTS_TIMEOUT_S: i32 = 10;
 const CATALOG_TIMEOUT_S: i32 = 10;
@@ -103,10 +111,11 @@ pub(crate) async fn http_api(cloud: &Cloud) -> Result<String> {
         .await
         .context("cannot make the HTTP API")?;
     let id = api.api_id().context("an HTTP API has an id")?;
-    let (orders, catalog, payments) = tokio::try_join!(
+    let (orders, catalog, payments, webhooks) = tokio::try_join!(
         integration(cloud, id, ORDERS),
         integration(cloud, id, CATALOG),
         integration(cloud, id, PAYMENTS),
+        integration(cloud, id, WEBHOOKS),
     )?;
     route(cloud, id, "$default", &orders).await?;
     for key in CATALOG_ROUTES {
@@ -114,6 +123,9 @@ pub(crate) async fn http_api(cloud: &Cloud) -> Result<String> {
     }
     for key in PAYMENTS_ROUTES {
         route(cloud, id, key, &payments).await?;
+    }
+    for key in WEBHOOKS_ROUTES {
+        route(cloud, id, key, &webhooks).await?;
     }
     cloud
         .api_gateway
@@ -196,6 +208,7 @@ impl Deployment<'_> {
             self.orders(&queues),
             self.catalog(),
             self.payments(&queues),
+            self.webhooks(),
             self.outbox_relay(&queues),
             self.read_models(),
             self.sweeper(&queues),
@@ -359,6 +372,26 @@ impl Deployment<'_> {
         ]);
         variables.extend(self.psp());
         self.function(PAYMENTS, PAYMENTS_TIMEOUT_S, variables).await
+    }
+
+    /// It may send to what runs on this machine, which nothing but the local cloud is allowed.
+    async fn webhooks(&self) -> Result<()> {
+        let secrets = self.secrets;
+        let keys = json!({ (secrets.webhook_key_id.as_str()): secrets.webhook_key });
+        let due = self.databases.shards(Role::Sweeper, Servers::Primary)?;
+        let mut variables = self.tenant_databases(Servers::Primary)?;
+        variables.extend([
+            self.edge_keys(),
+            ("SOUK_SWEEPER_SHARDS", due),
+            ("SOUK_WEBHOOK_KEYS", keys.to_string()),
+            ("SOUK_WEBHOOK_KEY_ID", secrets.webhook_key_id.clone()),
+            ("SOUK_WEBHOOK_PLAIN_HTTP", "true".to_owned()),
+            ("SOUK_WEBHOOK_ADDRESSES", "127.0.0.1,::1".to_owned()),
+        ]);
+        self.function(WEBHOOKS, WEBHOOKS_TIMEOUT_S, variables)
+            .await?;
+        self.event_source(WEBHOOKS_QUEUE, WEBHOOKS, None).await?;
+        self.each_minute("souk-webhooks-due", WEBHOOKS).await
     }
 
     async fn outbox_relay(&self, queues: &Queues) -> Result<()> {

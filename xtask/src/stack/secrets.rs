@@ -14,7 +14,7 @@ use uuid::Uuid;
 pub(crate) const DEMO_HOST: &str = "demo.localhost";
 const SECOND_HOST: &str = "second.localhost";
 /// What their keys may do: everything.
-pub(crate) const DEMO_SCOPES: [&str; 10] = [
+pub(crate) const DEMO_SCOPES: [&str; 12] = [
     "catalog:read",
     "catalog:write",
     "idempotency_keys:read",
@@ -25,6 +25,8 @@ pub(crate) const DEMO_SCOPES: [&str; 10] = [
     "payments:read",
     "payments:write",
     "quotes:write",
+    "webhooks:read",
+    "webhooks:write",
 ];
 
 /// A tenant that every stack has.
@@ -55,6 +57,9 @@ pub(crate) struct Secrets {
     /// What quotes are signed with, in the same form.
     pub(crate) quote_key_id: String,
     pub(crate) quote_key: String,
+    /// What secrets of webhook endpoints are sealed with, in the same form.
+    pub(crate) webhook_key_id: String,
+    pub(crate) webhook_key: String,
     /// What the simulated payment service provider signs its events with.
     pub(crate) psp_webhook_secret: String,
     pub(crate) owner_password: String,
@@ -117,6 +122,8 @@ impl Secrets {
             signing_key: BASE64.encode(files::random_bytes::<32>()?),
             quote_key_id: "local-quotes-1".to_owned(),
             quote_key: BASE64.encode(files::random_bytes::<32>()?),
+            webhook_key_id: "local-webhooks-1".to_owned(),
+            webhook_key: BASE64.encode(files::random_bytes::<32>()?),
             psp_webhook_secret: format!("whsec_{}", files::random_token()?),
             owner_password: files::random_token()?,
             app_password: files::random_token()?,

@@ -31,6 +31,7 @@ impl EventData {
             | Self::RefundSucceededV1(data)
             | Self::RefundFailedV1(data) => Some(data.order_id),
             Self::DisputeOpenedV1(data) | Self::DisputeClosedV1(data) => Some(data.order_id),
+            Self::WebhookEndpointDisabledV1(_) => None,
         }
     }
 }

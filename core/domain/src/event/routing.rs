@@ -105,6 +105,8 @@ pub enum EventType {
     DisputeOpenedV1,
     /// `dispute.closed.v1`
     DisputeClosedV1,
+    /// `webhook_endpoint.disabled.v1`
+    WebhookEndpointDisabledV1,
 }
 
 /// A text that names no event type that is known here: that of a later version, perhaps.
@@ -114,7 +116,7 @@ pub struct UnknownEventType(pub String);
 
 impl EventType {
     /// Every type.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::OrderPlacedV1,
         Self::OrderConfirmedV1,
         Self::OrderFulfilledV1,
@@ -140,6 +142,7 @@ impl EventType {
         Self::RefundFailedV1,
         Self::DisputeOpenedV1,
         Self::DisputeClosedV1,
+        Self::WebhookEndpointDisabledV1,
     ];
 
     /// `type` of the envelope.
@@ -170,6 +173,7 @@ impl EventType {
             Self::RefundFailedV1 => "refund.failed.v1",
             Self::DisputeOpenedV1 => "dispute.opened.v1",
             Self::DisputeClosedV1 => "dispute.closed.v1",
+            Self::WebhookEndpointDisabledV1 => "webhook_endpoint.disabled.v1",
         }
     }
 
@@ -207,6 +211,8 @@ impl EventType {
             | Self::RefundFailedV1
             | Self::DisputeOpenedV1
             | Self::DisputeClosedV1 => &[Queue::OrderProcess, Queue::Webhooks],
+            // For the tenant's other endpoints.
+            Self::WebhookEndpointDisabledV1 => &[Queue::Webhooks],
         }
     }
 }
@@ -240,6 +246,7 @@ impl EventData {
             Self::RefundFailedV1(_) => EventType::RefundFailedV1,
             Self::DisputeOpenedV1(_) => EventType::DisputeOpenedV1,
             Self::DisputeClosedV1(_) => EventType::DisputeClosedV1,
+            Self::WebhookEndpointDisabledV1(_) => EventType::WebhookEndpointDisabledV1,
         }
     }
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// count: ids are made from the same reading of the clock, but those of earlier versions of Souk were
 /// made a moment later. Costs nothing but a few index entries: the placing time itself is compared
 /// too.
-const ID_SLACK_MS: i64 = 60_000;
+pub(crate) const ID_SLACK_MS: i64 = 60_000;
 /// Bits of a UUID of version 7 below its milliseconds.
 const BITS_BELOW_MS: u32 = 80;
 
@@ -127,7 +127,7 @@ impl Range {
 }
 
 /// The least UUID of version 7 of the instant `at` moved by `by_ms`.
-fn first_id_at(at: Timestamp, by_ms: i64) -> Uuid {
+pub(crate) fn first_id_at(at: Timestamp, by_ms: i64) -> Uuid {
     let unix_ms = at.unix_ms().saturating_add(by_ms).max(0);
     Uuid::from_u128(u128::try_from(unix_ms).unwrap_or(0) << BITS_BELOW_MS)
 }

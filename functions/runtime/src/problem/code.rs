@@ -83,6 +83,10 @@ codes! {
     RefundNotFound = NOT_FOUND "refund_not_found" "No such refund",
     /// The tenant has no such dispute.
     DisputeNotFound = NOT_FOUND "dispute_not_found" "No such dispute",
+    /// The tenant has no such webhook endpoint.
+    WebhookEndpointNotFound = NOT_FOUND "webhook_endpoint_not_found" "No such webhook endpoint",
+    /// The endpoint has no delivery of this event.
+    WebhookDeliveryNotFound = NOT_FOUND "webhook_delivery_not_found" "No such delivery",
 
     /// The path has operations, but none with this method.
     MethodNotAllowed = METHOD_NOT_ALLOWED "method_not_allowed" "Method not allowed",
@@ -120,6 +124,14 @@ codes! {
 
     /// Orders hold more units than are said to be on hand.
     StockBelowReserved = CONFLICT "stock_below_reserved" "Orders hold more than that",
+    /// The tenant has as many webhook endpoints as it may have.
+    WebhookEndpointsTooMany = CONFLICT "webhook_endpoints_too_many" "Too many webhook endpoints",
+    /// As many secrets of the webhook endpoint sign as may.
+    WebhookSecretsTooMany = CONFLICT "webhook_secrets_too_many" "Too many secrets overlap",
+    /// Nothing is sent to the webhook endpoint.
+    WebhookEndpointDisabled = CONFLICT "webhook_endpoint_disabled" "The webhook endpoint is disabled",
+    /// The delivery is on its way.
+    WebhookDeliveryPending = CONFLICT "webhook_delivery_pending" "The delivery is on its way",
 
     /// What is to be changed is in none of the versions that the request is meant for.
     PreconditionFailed = PRECONDITION_FAILED "precondition_failed" "It has changed",
