@@ -167,6 +167,7 @@ async fn nextest(
     let mut command = nextest_command(repo, arguments);
     command.args(&arguments.nextest);
     command.env("SOUK_TEST_POSTGRES_BIN", programs(repo)?);
+    command.env("SOUK_TEST_PYTHON", repo.venv()?.join("bin/python"));
     for (name, value) in variables {
         command.env(name, value);
     }

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 /// What was not taken comes again after this time.
 const REDELIVERY_MS: i64 = 60_000;
 /// How long an answer waits for the delivery of an early event, where nobody delivers events.
-const EARLY_EVENT_WAIT: Duration = Duration::from_millis(100);
+const EARLY_EVENT_WAIT: Duration = Duration::from_millis(20);
 
 /// A PSP, shared by its handles.
 #[derive(Clone)]
