@@ -458,6 +458,27 @@ async fn every_planted_difference_is_found_and_nothing_else() {
     assert_eq!(shop.db.number(stuck).await, 0);
 }
 
+/// With the keys of another account nothing is known of any payment: that puts none into review.
+#[tokio::test]
+async fn the_silence_of_another_account_accuses_nobody() {
+    let books = Books::open().await;
+    for n in 0..10 {
+        books.sold(&format!("o{n}")).await;
+    }
+    let other =
+        souk_psp_simulator::Simulator::new(books.shop.tenant.clock.clone(), Faults::default());
+    let stranger = Planted {
+        psp: other.client(),
+        ..books.planted()
+    };
+    let (tools, tenant) = (&books.shop.tenant.tools, books.shop.tenant.id);
+    let report = reconcile_tenant(tools, &stranger, tenant, books.window()).await;
+    let report = report.unwrap();
+    assert_eq!((report.findings.len(), report.incomplete.len()), (0, 1));
+    let review = "SELECT count(*) FROM souk.payment_intents WHERE status = 'review'";
+    assert_eq!(books.shop.db.number(review).await, 0);
+}
+
 #[tokio::test]
 async fn all_tenants_are_reconciled_by_the_role_that_sees_only_who_they_are() {
     let books = Books::open().await;

@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Movements in one window at most: a longer one is reported as incomplete.
 pub const MOVEMENTS_MAX: usize = 100_000;
+/// Where so many payments were booked in a window in which the PSP has moved nothing at all, it is more
+/// likely that another account is being asked than that all of them are wrong.
+const PAYMENTS_OF_ANOTHER_ACCOUNT: usize = 10;
 /// Payments whose books are read at a time.
 const BOOKS_PER_READ: usize = 500;
 
@@ -49,6 +52,14 @@ pub async fn reconcile_tenant(
         let code = movement.net.currency().code().to_owned();
         let sum = report.net_minor.entry(code).or_default();
         *sum = sum.saturating_add(movement.net.amount_minor());
+    }
+    if movements.is_empty() && books.payments.len() >= PAYMENTS_OF_ANOTHER_ACCOUNT {
+        let silent = format!(
+            "the PSP has moved nothing, and {} payments are booked: is this its account?",
+            books.payments.len()
+        );
+        report.incomplete.push(silent);
+        return Ok(report);
     }
     let complete = report.incomplete.is_empty();
     let Suspects {
