@@ -2,7 +2,7 @@
 //! and fulfils orders of few skus, and repeats with the same key whatever was not answered. At the end
 //! every unit is accounted for, and nothing was lost, doubled or left half done.
 //!
-//! The test runs itself once more for each process: with [`servers::DATABASE_URL`] in its environment
+//! The test runs itself once more for each process: with [`DATABASE_URL`] in its environment
 //! it is the function, not the test.
 #![allow(
     clippy::unwrap_used,
@@ -18,18 +18,24 @@
 
 mod books;
 mod clients;
+#[path = "../../../runtime/tests/edge/killed_servers.rs"]
 mod servers;
 
+use axum::Router;
 use clients::{Client, Order, Outcome};
 use core::time::Duration;
 use fastrand::Rng;
 use futures::future::join_all;
-use servers::Servers;
+use servers::{Program, Servers};
+use souk_orders::{OrdersState, router};
 use souk_testkit::{TestDatabase, TestTenant};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
+/// Makes of this test the function, on that database.
+const DATABASE_URL: &str = "SOUK_TEST_SERVE_DATABASE_URL";
+const CONNECTIONS: u32 = 8;
 const SERVERS: usize = 3;
 /// Requests on their way at the same time; many more than the servers have connections.
 const IN_FLIGHT_MAX: usize = 120;
@@ -59,8 +65,8 @@ fn killed_processes_lose_double_and_oversell_nothing() {
         .enable_all()
         .build()
         .unwrap();
-    if let Ok(database_url) = std::env::var(servers::DATABASE_URL) {
-        return runtime.block_on(servers::serve(&database_url));
+    if let Ok(database_url) = std::env::var(DATABASE_URL) {
+        return runtime.block_on(async { servers::serve(orders(&database_url)).await });
     }
     let full = std::env::var_os("SOUK_TEST_FULL").is_some();
     let scale = if full { FULL } else { SHORT };
@@ -77,12 +83,26 @@ fn killed_processes_lose_double_and_oversell_nothing() {
     });
 }
 
+/// The function.
+fn orders(database_url: &str) -> Router {
+    let state = OrdersState {
+        tools: servers::tools(database_url, CONNECTIONS),
+        doorbell: None,
+        quote_keys: souk_testkit::quote_keys(),
+    };
+    router(state, servers::guard())
+}
+
 async fn crowd(scale: Scale, seed: u64) {
     let mut rng = Rng::with_seed(seed);
     let db = TestDatabase::create().await;
     let tenant = books::open_shop(&db).await;
     let before = books::units_by_sku(&db).await;
-    let servers = Arc::new(Servers::start(&db.url_by_role("souk_app"), SERVERS).await);
+    let program = Program {
+        test: "killed_processes_lose_double_and_oversell_nothing",
+        variables: vec![(DATABASE_URL, db.url_by_role("souk_app"))],
+    };
+    let servers = Arc::new(Servers::start(program, SERVERS).await);
     let outcomes = run(&servers, &tenant, scale, &mut rng).await;
 
     assert_eq!(servers.kills(), scale.kills, "every kill has happened");

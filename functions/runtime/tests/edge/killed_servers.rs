@@ -1,8 +1,9 @@
-//! Processes of the orders function that are killed and started again.
+//! Processes of a function that are killed and started again.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
+use axum::Router;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use souk_app::{Database, Shards, Tools};
-use souk_orders::{OrdersState, router};
 use souk_runtime::adapters::{SystemClock, SystemIds};
 use souk_runtime::edge_signature::EdgeGuard;
 use souk_runtime::signature::{KeyRing, SigningKey};
@@ -14,32 +15,34 @@ use tokio::net::TcpListener;
 use tokio::process::{Child, Command};
 use tokio::sync::Notify;
 
-/// Makes of this test the function, on that database.
-pub(crate) const DATABASE_URL: &str = "SOUK_TEST_SERVE_DATABASE_URL";
 const LISTENING: &str = "listening on ";
-const CONNECTIONS: u32 = 8;
 
 /// The key with which requests are signed.
 pub(crate) fn signing_key() -> SigningKey {
     SigningKey::new("k1", vec![1; 32]).unwrap()
 }
 
+/// What checks the signatures.
+pub(crate) fn guard() -> EdgeGuard {
+    EdgeGuard::new(
+        KeyRing::new(vec![signing_key()]).unwrap(),
+        Arc::new(SystemClock),
+    )
+}
+
+/// The tools of a function on that database.
+pub(crate) fn tools(database_url: &str, connections: u32) -> Tools {
+    let database = Database::connect_lazily(database_url, connections).unwrap();
+    Tools {
+        db: Shards::single(database),
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(SystemIds),
+        prices: Arc::default(),
+    }
+}
+
 /// The function, until whoever has started it is gone.
-pub(crate) async fn serve(database_url: &str) {
-    let clock = Arc::new(SystemClock);
-    let database = Database::connect_lazily(database_url, CONNECTIONS).unwrap();
-    let state = OrdersState {
-        tools: Tools {
-            db: Shards::single(database),
-            clock: clock.clone(),
-            ids: Arc::new(SystemIds),
-            prices: Arc::default(),
-        },
-        doorbell: None,
-        quote_keys: souk_testkit::quote_keys(),
-    };
-    let ring = KeyRing::new(vec![signing_key()]).unwrap();
-    let app = router(state, EdgeGuard::new(ring, clock));
+pub(crate) async fn serve(app: Router) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     println!("{LISTENING}{}", listener.local_addr().unwrap());
     let mut byte = [0_u8; 1];
@@ -50,6 +53,14 @@ pub(crate) async fn serve(database_url: &str) {
     }
 }
 
+/// How a process is started: this program once more, with one of its tests, which finds in its
+/// environment that it is to be the function.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    pub(crate) test: &'static str,
+    pub(crate) variables: Vec<(&'static str, String)>,
+}
+
 struct Server {
     child: Child,
     address: SocketAddr,
@@ -57,7 +68,7 @@ struct Server {
 
 /// All of them, and how far the clients have come.
 pub(crate) struct Servers {
-    database_url: String,
+    program: Program,
     running: Vec<tokio::sync::Mutex<Server>>,
     addresses: Mutex<Vec<SocketAddr>>,
     answered: AtomicUsize,
@@ -67,15 +78,15 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    pub(crate) async fn start(database_url: &str, count: usize) -> Self {
+    pub(crate) async fn start(program: Program, count: usize) -> Self {
         let mut running = Vec::new();
         for _ in 0..count {
-            running.push(Server::start(database_url).await);
+            running.push(Server::start(&program).await);
         }
         Self {
-            database_url: database_url.to_owned(),
             addresses: Mutex::new(running.iter().map(|server| server.address).collect()),
             running: running.into_iter().map(tokio::sync::Mutex::new).collect(),
+            program,
             answered: AtomicUsize::new(0),
             progress: Notify::new(),
             kills: AtomicUsize::new(0),
@@ -112,7 +123,7 @@ impl Servers {
         let mut server = self.running[choice].lock().await;
         server.child.kill().await.unwrap();
         self.kills.fetch_add(1, Ordering::SeqCst);
-        *server = Server::start(&self.database_url).await;
+        *server = Server::start(&self.program).await;
         self.addresses.lock().unwrap()[choice] = server.address;
     }
 
@@ -132,11 +143,11 @@ impl Servers {
 }
 
 impl Server {
-    async fn start(database_url: &str) -> Self {
+    async fn start(program: &Program) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "--nocapture", "--test-threads=1"])
-            .arg("killed_processes_lose_double_and_oversell_nothing")
-            .env(DATABASE_URL, database_url)
+            .arg(program.test)
+            .envs(program.variables.clone())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
