@@ -35,7 +35,7 @@ mod shop;
 use anyhow::{Context as _, Result};
 use benchmarks::Benchmark;
 use clap::{Parser, Subcommand};
-use origin::ServeArguments;
+use origin::{ServeArguments, ServePaymentsArguments, ServePspArguments};
 use postgres::Server;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -71,6 +71,12 @@ enum Inner {
     /// The orders function over plain HTTP on loopback, in a process of its own
     #[command(hide = true)]
     Serve(ServeArguments),
+    /// The payments function
+    #[command(hide = true)]
+    ServePayments(ServePaymentsArguments),
+    /// The PSP
+    #[command(hide = true)]
+    ServePsp(ServePspArguments),
 }
 
 /// Where things are. Paths are relative to the repository's root.
@@ -109,13 +115,26 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<ExitCode> {
-    if let Some(Inner::Serve(arguments)) = cli.inner {
-        let runtime = Builder::new_multi_thread()
-            .worker_threads(arguments.threads)
+    let serving = |threads: usize| {
+        Builder::new_multi_thread()
+            .worker_threads(threads)
             .enable_all()
-            .build()?;
-        runtime.block_on(origin::serve(arguments))?;
-        return Ok(ExitCode::SUCCESS);
+            .build()
+    };
+    match cli.inner {
+        Some(Inner::Serve(arguments)) => {
+            serving(arguments.threads)?.block_on(origin::serve(arguments))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Inner::ServePayments(arguments)) => {
+            serving(arguments.threads())?.block_on(origin::serve_payments(arguments))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Inner::ServePsp(arguments)) => {
+            serving(1)?.block_on(origin::serve_psp(arguments))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        None => {}
     }
     // The load generator shares the machine with what it measures: one thread for it.
     let runtime = Builder::new_current_thread().enable_all().build()?;

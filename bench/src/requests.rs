@@ -15,7 +15,7 @@ const SECRET: [u8; 32] = [7; 32];
 const SIGNATURE_TTL_S: u32 = 30;
 /// Who asks.
 pub(crate) const PRINCIPAL: &str = "key_00000000000000000000000000000001";
-const SCOPES: &str = "orders:read orders:write";
+const SCOPES: &str = "orders:read orders:write payments:read payments:write";
 
 /// The keys that the origin accepts in benchmarks.
 pub(crate) fn key_ring() -> Result<KeyRing> {
@@ -54,6 +54,12 @@ impl Requests {
         body.push_str("]}");
         let key = Uuid::now_v7().to_string();
         self.signed("POST", "/v1/orders", Some(&key), &body)
+    }
+
+    /// `POST` of a body, with a key of its own.
+    pub(crate) fn post(&self, path: &str, body: &str) -> Result<Vec<u8>> {
+        let key = Uuid::now_v7().to_string();
+        self.signed("POST", path, Some(&key), body)
     }
 
     /// `GET` of a path with its query.

@@ -102,6 +102,11 @@ fn list_orders_runs() {
     run_quickly("list-orders");
 }
 
+#[test]
+fn payment_runs() {
+    run_quickly("payment");
+}
+
 /// A benchmark that is under way: its server takes orders.
 struct UnderWay {
     bench: Child,

@@ -3,6 +3,7 @@
 mod flash_sale;
 mod idempotency;
 mod list_orders;
+mod payment;
 mod place_order;
 mod place_order_node;
 mod placing;
@@ -30,6 +31,8 @@ pub(crate) enum Benchmark {
     FlashSale,
     /// Latency of lists of a tenant with a million orders, against one with a thousand
     ListOrders,
+    /// Intent, confirmation and capture, against the calls of the PSP that they need
+    Payment,
 }
 
 /// How a benchmark is run.
@@ -80,6 +83,7 @@ impl Benchmark {
             Self::Idempotency => "idempotency",
             Self::FlashSale => "flash-sale",
             Self::ListOrders => "list-orders",
+            Self::Payment => "payment",
         }
     }
 
@@ -91,6 +95,7 @@ impl Benchmark {
             Self::Idempotency => idempotency::run(settings).await,
             Self::FlashSale => flash_sale::run(settings).await,
             Self::ListOrders => list_orders::run(settings).await,
+            Self::Payment => payment::run(settings).await,
         }
     }
 }
