@@ -12,6 +12,7 @@ mod operator;
 mod process;
 mod reconcile;
 mod tenants;
+mod webhooks;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -39,6 +40,8 @@ enum Command {
     /// Compares the PSP's movements with a tenant's books, heals what is safe, and prints what differs.
     /// Needs the PSP's accounts in the environment, as the functions do.
     Reconcile(reconcile::Arguments),
+    /// Webhooks to a tenant's own systems: endpoints, what was sent to them, and sending it again.
+    Webhooks(webhooks::Arguments),
 }
 
 #[tokio::main]
@@ -49,6 +52,7 @@ async fn main() -> ExitCode {
         Command::Process(arguments) => process::run(arguments).await,
         Command::Ledger(arguments) => ledger::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,
+        Command::Webhooks(arguments) => webhooks::run(arguments).await,
         // It has more than two ways to end.
         Command::Catalog(arguments) => return catalog::run(arguments).await,
     };
