@@ -139,9 +139,8 @@ CREATE FUNCTION souk.raise_catalog_revision() RETURNS bigint
     RETURNING revision
 $$;
 
--- All that is needed to price skus: one round trip, and (STABLE) one snapshot. `skus` is
--- [{sku, tax_category, prices: [{amount_minor, valid_from_us, valid_until_us}]}] of active skus that
--- have a price in the currency now or later; times are Unix microseconds.
+-- All that is needed to price skus: one round trip, and (STABLE) one snapshot. `skus` is [{sku, tax_category, prices: [{amount_minor, valid_from_us, valid_until_us}]}]
+-- of active skus that have a price in the currency now or later; times are Unix microseconds.
 CREATE FUNCTION souk.load_pricing(
     p_tenant uuid, p_currency text, p_skus text[], p_now timestamptz,
     OUT revision bigint, OUT rules jsonb, OUT skus jsonb
