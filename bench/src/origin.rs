@@ -126,7 +126,8 @@ pub(crate) async fn serve_psp(arguments: ServePspArguments) -> Result<()> {
     .await?;
     println!("{LISTENING}{}", served.address);
     let mut byte = [0_u8; 1];
-    tokio::io::stdin().read(&mut byte).await?;
+    // Whatever comes: it ends.
+    let _bytes = tokio::io::stdin().read(&mut byte).await?;
     Ok(())
 }
 

@@ -279,7 +279,7 @@ async fn plain_http_needs_an_explicit_rule() {
 
 #[tokio::test]
 async fn what_comes_back_is_bounded() {
-    let long = [b"HTTP/1.1 500 No\r\n\r\n".as_slice(), &[b'x'; 100_000]].concat();
+    let long = [b"HTTP/1.1 500 No\r\n\r\n".as_slice(), &vec![b'x'; 100_000]].concat();
     let server = Server::local(long.leak()).await;
     let end = send(&sender(&LOCAL), &format!("http://{}/", server.address)).await;
     let (status, body) = end.answer.unwrap();

@@ -67,7 +67,7 @@ impl Shop {
 
     /// A new tenant by the seed, and an order of it.
     pub(crate) async fn customer(&self, seed: u64) -> Customer {
-        let mut rng = fastrand::Rng::with_seed(seed ^ 0x5eed_1d5);
+        let mut rng = fastrand::Rng::with_seed(seed ^ 0x05ee_d1d5);
         let tenant = TenantId::from_uuid(
             uuid::Builder::from_random_bytes(rng.u128(..).to_le_bytes()).into_uuid(),
         );
