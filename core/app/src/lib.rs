@@ -45,6 +45,7 @@ mod relay_outbox;
 mod relay_shards;
 mod routed_publisher;
 mod seed_tenant;
+mod sweep;
 mod sweep_reservations;
 pub mod tenants;
 mod time_ordered_ids;

@@ -1,9 +1,8 @@
 //! Gives back the stock of orders that nobody has confirmed in time.
 
 use crate::change_order::write_transition;
+use crate::sweep::do_until;
 use crate::{AppError, Caller, Tools};
-use futures::StreamExt as _;
-use futures::stream;
 use souk_domain::{CancelReason, Principal, RequestId};
 use souk_postgres::Database;
 use souk_postgres::orders::{self, DueReservation};
@@ -66,16 +65,8 @@ pub async fn sweep_reservations(
             return Ok(report);
         };
         after = Some(*last);
-        let outcomes = stream::iter(due)
-            .map(|due| async move {
-                if Instant::now() >= stop_at {
-                    return None;
-                }
-                Some(sweep_one(tools, due).await)
-            })
-            .buffer_unordered(usize::from(settings.concurrency_max.max(1)))
-            .collect::<Vec<_>>()
-            .await;
+        let work = due.into_iter().map(|due| sweep_one(tools, due));
+        let outcomes = do_until(stop_at, settings.concurrency_max, work).await;
         for outcome in outcomes {
             match outcome {
                 None => report.out_of_time = true,

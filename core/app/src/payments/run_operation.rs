@@ -24,15 +24,26 @@ pub async fn run_operation<P: PaymentProvider>(
     tenant: TenantId,
     operation: ProviderOperationId,
 ) -> Result<Option<PaymentIntent>, AppError> {
-    let now = tools.clock.now();
     let Some(payment) = claim(tools, tenant, operation).await? else {
         return Ok(None);
     };
+    send_and_settle(tools, provider, tenant, &payment, (operation, false)).await
+}
+
+/// Sends the operation, `first` or again, and merges what the PSP says; no transaction is open
+/// meanwhile. Nothing where `payment` shows that it is settled.
+pub(super) async fn send_and_settle<P: PaymentProvider>(
+    tools: &Tools,
+    provider: &P,
+    tenant: TenantId,
+    payment: &Payment,
+    (operation, first): (ProviderOperationId, bool),
+) -> Result<Option<PaymentIntent>, AppError> {
     let Some(pending) = payment.pending(operation) else {
         return Ok(None);
     };
-    let outcome = send(tools, provider, tenant, (&payment, pending, false)).await;
-    let caller = souk_itself(tools, tenant, now);
+    let caller = souk_itself(tools, tenant, tools.clock.now());
+    let outcome = send(tools, provider, tenant, (payment, pending, first)).await;
     let mut tx = tools.db.begin(tenant).await?;
     match settle(tools, &mut tx, &caller, operation, outcome).await {
         Ok(payment) => {

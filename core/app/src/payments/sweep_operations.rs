@@ -2,12 +2,11 @@
 
 use super::apply_provider_payment::apply_provider_payment;
 use super::drive::load_locked;
-use super::run_operation::run_operation;
+use super::run_operation::{run_operation, send_and_settle};
 use super::write::{souk_itself, write};
+use crate::sweep::do_until;
 use crate::{AppError, PaymentProvider, Tools};
 use core::future::Future;
-use futures::StreamExt as _;
-use futures::stream;
 use souk_domain::payment::{IntentStatus, Payment, Reason};
 use souk_domain::{PaymentIntentId, ProviderOperationId, TenantId};
 use souk_postgres::Database;
@@ -106,16 +105,7 @@ async fn all<W: Future<Output = Result<bool, AppError>>>(
     stop_at: Instant,
     report: &mut PaymentSweepReport,
 ) -> u64 {
-    let outcomes = stream::iter(work)
-        .map(|one| async move {
-            if Instant::now() >= stop_at {
-                return None;
-            }
-            Some(one.await)
-        })
-        .buffer_unordered(usize::from(settings.concurrency_max.max(1)))
-        .collect::<Vec<_>>()
-        .await;
+    let outcomes = do_until(stop_at, settings.concurrency_max, work).await;
     let mut done = 0_u64;
     for outcome in outcomes {
         match outcome {
@@ -219,8 +209,6 @@ async fn send_now<P: PaymentProvider>(
     tenant: TenantId,
     operation: ProviderOperationId,
 ) -> Result<bool, AppError> {
-    let now = tools.clock.now();
-    let caller = souk_itself(tools, tenant, now);
     let mut tx = tools.db.begin(tenant).await?;
     let payment = async {
         let intent = payments::find_operation(&mut tx, operation).await?;
@@ -230,22 +218,8 @@ async fn send_now<P: PaymentProvider>(
     }
     .await;
     tx.rollback().await?;
-    let payment = payment?;
-    let Some(pending) = payment.pending(operation) else {
-        return Ok(false);
-    };
-    let outcome = super::send::send(tools, provider, tenant, (&payment, pending, true)).await;
-    let mut tx = tools.db.begin(tenant).await?;
-    match super::drive::settle(tools, &mut tx, &caller, operation, outcome).await {
-        Ok(_) => {
-            tx.commit().await?;
-            Ok(true)
-        }
-        Err(error) => {
-            tx.rollback().await?;
-            Err(error)
-        }
-    }
+    let sent = send_and_settle(tools, provider, tenant, &payment?, (operation, true)).await?;
+    Ok(sent.is_some())
 }
 
 async fn put_off(tools: &Tools, due: DuePayment) -> Result<(), AppError> {

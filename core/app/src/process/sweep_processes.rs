@@ -1,9 +1,8 @@
 //! Looks at the processes whose deadline has come.
 
 use super::{Advanced, ProcessCause, ProcessSettings, advance_process};
+use crate::sweep::do_until;
 use crate::{AppError, PaymentProvider, SweepSettings, Tools};
-use futures::StreamExt as _;
-use futures::stream;
 use souk_postgres::{Database, processes};
 use tokio::time::Instant;
 
@@ -44,20 +43,10 @@ pub async fn sweep_processes(
             return Ok(report);
         };
         after = Some(*last);
-        let outcomes = stream::iter(due)
-            .map(|due| {
-                let cause = &cause;
-                async move {
-                    if Instant::now() >= stop_at {
-                        return None;
-                    }
-                    let order = (due.tenant, due.order);
-                    Some(advance_process(tools, provider, settings, order, cause).await)
-                }
-            })
-            .buffer_unordered(usize::from(bounds.concurrency_max.max(1)))
-            .collect::<Vec<_>>()
-            .await;
+        let work = due
+            .into_iter()
+            .map(|due| advance_process(tools, provider, settings, (due.tenant, due.order), &cause));
+        let outcomes = do_until(stop_at, bounds.concurrency_max, work).await;
         for outcome in outcomes {
             report.note(outcome);
         }
