@@ -14,6 +14,7 @@ pub mod doorbell;
 pub mod edge_signature;
 pub mod fields;
 mod json;
+pub mod metrics;
 pub mod openapi;
 mod order_problem;
 mod payment_problem;
