@@ -41,9 +41,7 @@ mod quote_order;
 pub mod reconcile;
 mod record_event;
 mod record_payment;
-mod relay_outbox;
-mod relay_shards;
-mod routed_publisher;
+pub mod relay;
 mod seed_tenant;
 mod sweep;
 mod sweep_reservations;
@@ -79,7 +77,7 @@ pub use order_timeline::{TIMELINE_ENTRIES_PER_PAGE_MAX, TimelinePage, order_time
 pub use place_order::{OrderWish, RESERVATION_TTL_S, place_order};
 pub use ports::{
     Clock, EventPublisher, IdGenerator, MovementPage, OutgoingEvent, PaymentProvider,
-    ProviderCommand, ProviderError, ProviderRequest, PublishError,
+    ProviderCommand, ProviderError, ProviderRequest, PublishError, PublishErrorKind,
 };
 pub use price_sheets::PriceSheets;
 pub use project_order::{Projection, ProjectionError, project_order};
@@ -90,9 +88,10 @@ pub use put_sku::put_sku;
 pub use put_stock::put_stock;
 pub use quote_order::{QUOTED_PRICES_AGE_MAX_S, Quote, quote_order};
 pub use record_payment::{RecordedPayment, record_payment};
-pub use relay_outbox::{RelayReport, RelaySettings, relay_outbox};
-pub use relay_shards::{ShardsReport, relay_shards};
-pub use routed_publisher::{QueueMissing, RoutedPublisher};
+pub use relay::{
+    NullPublisher, QueueMissing, RelayReport, RelaySettings, RoutedPublisher, ShardsReport,
+    relay_outbox, relay_shards,
+};
 pub use seed_tenant::{SkuSeed, seed_tenant};
 pub use souk_postgres::idempotency::{FirstUse, KeyReport, StoredResponse};
 pub use souk_postgres::idempotency_partitions::PartitionReport;

@@ -34,10 +34,45 @@ pub struct OutgoingEvent {
     pub body: String,
 }
 
-/// Why the queue has not taken an event, in words for an operator.
+/// Whose fault it is that the queue has not taken an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PublishErrorKind {
+    /// The event's: sent again unchanged, it will be refused again.
+    Refused,
+    /// The queue's, or that of the way to it: transport, throttling, time, a fault of the server. It
+    /// may have been taken.
+    Unavailable,
+}
+
+/// Why the queue has not taken an event.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct PublishError(pub String);
+#[error("{reason}")]
+pub struct PublishError {
+    /// Whose fault it is.
+    pub kind: PublishErrorKind,
+    /// In words for an operator.
+    pub reason: String,
+}
+
+impl PublishError {
+    /// The queue does not want the event.
+    #[must_use]
+    pub fn refused(reason: impl Into<String>) -> Self {
+        Self {
+            kind: PublishErrorKind::Refused,
+            reason: reason.into(),
+        }
+    }
+
+    /// The queue could not be reached, or did not do its part.
+    #[must_use]
+    pub fn unavailable(reason: impl Into<String>) -> Self {
+        Self {
+            kind: PublishErrorKind::Unavailable,
+            reason: reason.into(),
+        }
+    }
+}
 
 /// Puts events into a queue that keeps the order within a group.
 pub trait EventPublisher: Send + Sync {

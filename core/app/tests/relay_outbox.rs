@@ -117,7 +117,7 @@ async fn a_refused_event_holds_back_its_own_aggregate_only() {
     let refused = [orders[3].to_string(), orders[7].to_string()];
     let verdict = move |event: &OutgoingEvent, arrival: u32| {
         if arrival == 0 && refused.contains(&event.group) {
-            return Err(PublishError("refused".to_owned()));
+            return Err(PublishError::refused("refused"));
         }
         Ok(())
     };
@@ -151,7 +151,7 @@ async fn random_refusals_lose_nothing_and_keep_the_order() {
         let random = Mutex::new(fastrand::Rng::with_seed(seed));
         let queue = MemoryQueue::new(move |_, _| {
             if random.lock().unwrap().u8(..) < 100 {
-                return Err(PublishError("refused".to_owned()));
+                return Err(PublishError::refused("refused"));
             }
             Ok(())
         });

@@ -121,7 +121,7 @@ async fn queues_that_fail_by_themselves_get_every_event_in_order_all_the_same() 
             let salt = u128::from(seed) ^ event.event_id.as_uuid().as_u128();
             let refusals = (salt ^ u128::try_from(queue.as_str().len()).unwrap()) % 3;
             if u128::from(arrival) < refusals {
-                return Err(PublishError("not now".to_owned()));
+                return Err(PublishError::refused("not now"));
             }
             Ok(())
         })

@@ -7,7 +7,14 @@
 
 use crate::orders::to_column;
 use crate::{Database, DatabaseError, TenantTx};
+mod lanes;
+
 use core::time::Duration;
+pub use lanes::{
+    Failure, Found, LaneCursor, LaneLease, LaneProgress, LaneRelease, LeaseTerms, Leased,
+    LeasedLane, OutboxRead, ParkedEvent, PendingEvent, Progress, ReadLimits, Recorded,
+    RecordedLane, Seen,
+};
 use souk_domain::{Event, LANES, lane_of};
 use uuid::Uuid;
 
@@ -33,18 +40,9 @@ pub async fn append(tx: &mut TenantTx, event: &Event, text: &str) -> Result<(), 
     Ok(())
 }
 
-/// The right to publish a lane's events for a while.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LaneLease {
-    /// The lane.
-    pub lane: i16,
-    /// The token under which marks are made.
-    pub fencing_token: i64,
-}
-
 /// An event that has not been published yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PendingEvent {
+pub struct UnpublishedEvent {
     /// Where it lies; rises with each event of an aggregate.
     pub position: i64,
     /// Its lane.
@@ -100,11 +98,11 @@ pub async fn read_lanes(
     leases: &[LaneLease],
     held: &[Uuid],
     events_per_lane_max: u16,
-) -> Result<Vec<PendingEvent>, DatabaseError> {
+) -> Result<Vec<UnpublishedEvent>, DatabaseError> {
     let (lanes, _) = columns(leases);
     let mut tx = db.begin_without_tenant().await?;
     let events = sqlx::query_as!(
-        PendingEvent,
+        UnpublishedEvent,
         r#"SELECT e.position AS "position!", e.lane AS "lane!", e.event_id AS "event_id!",
                e.aggregate_id AS "aggregate_id!", e.event_type AS "event_type!",
                e.body AS "body!", e.attempts AS "attempts!"

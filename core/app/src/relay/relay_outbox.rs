@@ -10,7 +10,7 @@ use crate::{EventPublisher, OutgoingEvent};
 use core::time::Duration;
 use futures::future::join_all;
 use souk_domain::{EventId, Subject};
-use souk_postgres::outbox::{self, BatchResult, LaneLease, PendingEvent};
+use souk_postgres::outbox::{self, BatchResult, LaneLease, UnpublishedEvent};
 use souk_postgres::{Database, DatabaseError};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
@@ -177,13 +177,13 @@ impl<P: EventPublisher> Run<'_, P> {
     }
 
     /// Batches of a wave, in groups that are sent at one time.
-    fn groups_of(&self, wave: Vec<PendingEvent>) -> Vec<Vec<Vec<PendingEvent>>> {
+    fn groups_of(&self, wave: Vec<UnpublishedEvent>) -> Vec<Vec<Vec<UnpublishedEvent>>> {
         let batches = into_batches(
             wave,
             self.settings.batch_size_max,
             self.settings.batch_bytes_max,
         );
-        let mut groups: Vec<Vec<Vec<PendingEvent>>> = Vec::new();
+        let mut groups: Vec<Vec<Vec<UnpublishedEvent>>> = Vec::new();
         for batch in batches {
             match groups.last_mut() {
                 Some(group) if group.len() < self.settings.batches_in_flight_max => {
@@ -198,7 +198,7 @@ impl<P: EventPublisher> Run<'_, P> {
     async fn publish_group(
         &mut self,
         lanes: &mut Lanes,
-        group: Vec<Vec<PendingEvent>>,
+        group: Vec<Vec<UnpublishedEvent>>,
     ) -> Result<(), DatabaseError> {
         // No request may be under way when its lease ends.
         if lanes
@@ -209,11 +209,12 @@ impl<P: EventPublisher> Run<'_, P> {
         {
             self.record(lanes, &BatchResult::default()).await?;
         }
-        let sendable: Vec<Vec<PendingEvent>> = group
+        let sendable: Vec<Vec<UnpublishedEvent>> = group
             .into_iter()
             .map(|batch| {
-                let ours =
-                    |e: &PendingEvent| lanes.holds(e.lane) && !self.held.contains(&e.aggregate_id);
+                let ours = |e: &UnpublishedEvent| {
+                    lanes.holds(e.lane) && !self.held.contains(&e.aggregate_id)
+                };
                 batch.into_iter().filter(ours).collect::<Vec<_>>()
             })
             .filter(|batch| !batch.is_empty())
@@ -248,7 +249,7 @@ impl<P: EventPublisher> Run<'_, P> {
         Ok(())
     }
 
-    async fn send(&self, batch: &[PendingEvent]) -> Vec<Result<(), String>> {
+    async fn send(&self, batch: &[UnpublishedEvent]) -> Vec<Result<(), String>> {
         let outgoing: Vec<OutgoingEvent> = batch.iter().map(to_outgoing).collect();
         let sent = tokio::time::timeout(
             self.settings.publish_timeout,
@@ -289,7 +290,7 @@ impl<P: EventPublisher> Run<'_, P> {
     }
 }
 
-fn to_outgoing(event: &PendingEvent) -> OutgoingEvent {
+fn to_outgoing(event: &UnpublishedEvent) -> OutgoingEvent {
     let subject = Subject::of_json_text(&event.body);
     OutgoingEvent {
         event_id: EventId::from_uuid(event.event_id),
@@ -309,9 +310,9 @@ fn len_u64(len: usize) -> u64 {
 
 /// Sorts events, given in order, into waves: the n-th wave has each aggregate's n-th event. Within a
 /// wave all may be sent at once; a wave waits for the one before it.
-fn into_waves(events: Vec<PendingEvent>) -> Vec<Vec<PendingEvent>> {
+fn into_waves(events: Vec<UnpublishedEvent>) -> Vec<Vec<UnpublishedEvent>> {
     let mut seen: BTreeMap<Uuid, usize> = BTreeMap::new();
-    let mut waves: Vec<Vec<PendingEvent>> = Vec::new();
+    let mut waves: Vec<Vec<UnpublishedEvent>> = Vec::new();
     for event in events {
         let turn = seen.entry(event.aggregate_id).or_default();
         match waves.get_mut(*turn) {
@@ -326,11 +327,11 @@ fn into_waves(events: Vec<PendingEvent>) -> Vec<Vec<PendingEvent>> {
 /// Cuts a wave into batches that fit the queue's limits. An event that alone exceeds `bytes_max`
 /// gets a batch of its own, for the queue to refuse it by name.
 fn into_batches(
-    wave: Vec<PendingEvent>,
+    wave: Vec<UnpublishedEvent>,
     size_max: usize,
     bytes_max: usize,
-) -> Vec<Vec<PendingEvent>> {
-    let mut batches: Vec<Vec<PendingEvent>> = Vec::new();
+) -> Vec<Vec<UnpublishedEvent>> {
+    let mut batches: Vec<Vec<UnpublishedEvent>> = Vec::new();
     let mut bytes = 0_usize;
     for event in wave {
         let total = bytes.saturating_add(event.body.len());
@@ -352,8 +353,8 @@ fn into_batches(
 mod tests {
     use super::*;
 
-    fn event(position: i64, aggregate: u128, bytes: usize) -> PendingEvent {
-        PendingEvent {
+    fn event(position: i64, aggregate: u128, bytes: usize) -> UnpublishedEvent {
+        UnpublishedEvent {
             position,
             lane: 0,
             event_id: Uuid::from_u128(u128::try_from(position).unwrap()),
@@ -364,7 +365,7 @@ mod tests {
         }
     }
 
-    fn positions(batches: &[Vec<PendingEvent>]) -> Vec<Vec<i64>> {
+    fn positions(batches: &[Vec<UnpublishedEvent>]) -> Vec<Vec<i64>> {
         batches
             .iter()
             .map(|b| b.iter().map(|e| e.position).collect())

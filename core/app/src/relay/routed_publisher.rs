@@ -1,6 +1,6 @@
 //! Publishes each event to the queues that it is routed to.
 
-use crate::{EventPublisher, OutgoingEvent, PublishError};
+use crate::{EventPublisher, OutgoingEvent, PublishError, PublishErrorKind};
 use futures::future::join_all;
 use souk_domain::{EventType, Queue};
 use std::collections::BTreeMap;
@@ -49,23 +49,27 @@ impl<P: EventPublisher> EventPublisher for RoutedPublisher<P> {
                     }
                     outcomes.push(Ok(()));
                 }
-                // Written by a later version: it waits for the relay of that version.
-                Err(unknown) => outcomes.push(Err(PublishError(unknown.to_string()))),
+                // Written by a later version: it is held for the relay of that version.
+                Err(unknown) => outcomes.push(Err(PublishError::refused(unknown.to_string()))),
             }
         }
         let sends = shares
             .iter()
             .map(|(queue, (_, events))| self.send(*queue, events));
         let answers = join_all(sends).await;
-        for ((queue, (places, _)), answer) in shares.iter().zip(answers) {
-            for (index, place) in places.iter().enumerate() {
-                let refused = match answer.get(index) {
-                    Some(Ok(())) => continue,
-                    Some(Err(error)) => error.to_string(),
-                    None => "no answer".to_owned(),
+        for ((queue, (places, _)), mut answer) in shares.iter().zip(answers) {
+            answer.resize(places.len(), Err(PublishError::unavailable("no answer")));
+            for (place, answer) in places.iter().zip(answer) {
+                let (Err(error), Some(outcome)) = (answer, outcomes.get_mut(*place)) else {
+                    continue;
                 };
-                if let Some(outcome) = outcomes.get_mut(*place) {
-                    *outcome = Err(PublishError(format!("{queue}: {refused}")));
+                // A refusal stands, whatever the other queues say: it is what has to be dealt with.
+                let refused = matches!(outcome, Err(e) if e.kind == PublishErrorKind::Refused);
+                if !refused {
+                    *outcome = Err(PublishError {
+                        kind: error.kind,
+                        reason: format!("{queue}: {}", error.reason),
+                    });
                 }
             }
         }
