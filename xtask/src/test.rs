@@ -2,10 +2,13 @@
 
 use crate::files;
 use crate::package::{Artefacts, artefacts};
-use crate::postgres::{Data, REPLICA_VARIABLE, SERVER_VARIABLE, Throwaway, programs};
+use crate::postgres::{
+    Data, REPLICA_VARIABLE, SERVER_VARIABLE, Throwaway, programs_for_servers,
+};
 use crate::process::{StopSignals, run_foreground};
 use crate::repo::Repo;
 use crate::stack::{Console, Facts, Role, SHARDS, Servers, Stack, show_logs};
+use crate::tools::node;
 use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -166,7 +169,8 @@ async fn nextest(
 ) -> Result<ExitCode> {
     let mut command = nextest_command(repo, arguments);
     command.args(&arguments.nextest);
-    command.env("SOUK_TEST_POSTGRES_BIN", programs(repo)?);
+    command.env("SOUK_TEST_POSTGRES_BIN", programs_for_servers(repo)?);
+    command.env("SOUK_TEST_NODE", node(repo)?);
     command.env("SOUK_TEST_PYTHON", repo.venv()?.join("bin/python"));
     for (name, value) in variables {
         command.env(name, value);

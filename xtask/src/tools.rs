@@ -27,7 +27,7 @@ impl EdgeTools {
         let bindgen = locked_version(repo, "wasm-bindgen")?;
         let worker_build = pinned_version(repo, "worker-build")?;
         let tools = Self {
-            node: find_below(&modules, "node-", "bin/node")?,
+            node: node(repo)?,
             wrangler: modules.join("wrangler/bin/wrangler.js"),
             wasm_opt: modules.join(".bin/wasm-opt"),
             esbuild: find_below(&modules.join("@esbuild"), "", "bin/esbuild")?,
@@ -53,6 +53,13 @@ impl EdgeTools {
             core::iter::once(node.to_owned()).chain(rest),
         )?)
     }
+}
+
+/// Node in the pinned version.
+pub(crate) fn node(repo: &Repo) -> Result<PathBuf> {
+    let modules = repo.root.join("edge/node_modules");
+    need(&modules)?;
+    find_below(&modules, "node-", "bin/node")
 }
 
 fn tool(repo: &Repo, package: &str, version: &str, program: &str) -> PathBuf {

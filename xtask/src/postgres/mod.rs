@@ -4,7 +4,7 @@
 mod home;
 mod replica;
 
-pub(crate) use home::remove_data;
+pub(crate) use home::{programs_for_servers, remove_data};
 pub(crate) use replica::start_replica;
 
 use crate::files;
@@ -290,7 +290,7 @@ async fn run_command(
     command
         .args(arguments)
         .envs(variables.iter().cloned())
-        .env("SOUK_TEST_POSTGRES_BIN", programs(repo)?);
+        .env("SOUK_TEST_POSTGRES_BIN", programs_for_servers(repo)?);
     let status = run_foreground(&mut command).await?;
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
