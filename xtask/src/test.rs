@@ -2,9 +2,7 @@
 
 use crate::files;
 use crate::package::{Artefacts, artefacts};
-use crate::postgres::{
-    Data, REPLICA_VARIABLE, SERVER_VARIABLE, Throwaway, programs_for_servers,
-};
+use crate::postgres::{Data, REPLICA_VARIABLE, SERVER_VARIABLE, Throwaway, programs_for_servers};
 use crate::process::{StopSignals, run_foreground};
 use crate::repo::Repo;
 use crate::stack::{Console, Facts, Role, SHARDS, Servers, Stack, show_logs};

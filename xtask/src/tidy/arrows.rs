@@ -54,6 +54,7 @@ const LAYERS: &[Layer] = &[
     ),
     layer("souk-psp-simulator", &["souk-app", "souk-domain"]),
     layer("souk-e2e", &[]),
+    layer("souk-chaos", &[]),
     layer("xtask", &["souk-domain"]),
 ];
 
@@ -65,6 +66,15 @@ const OF_SIMULATOR_TESTS: &[&str] = &["souk-runtime"];
 
 /// What black-box tests may name besides, to prepare what they test and to read what it says.
 const OF_E2E_TESTS: &[&str] = &["souk-app", "souk-domain", "souk-policy"];
+
+/// What the chaos test may name besides: its processes are a relay and a consumer, its writers fill the
+/// outbox.
+const OF_CHAOS_TESTS: &[&str] = &[
+    "souk-app",
+    "souk-domain",
+    "souk-outbox-relay",
+    "souk-postgres",
+];
 
 /// What the command line's tests may name besides: they let it talk to the function itself.
 const OF_CLI_TESTS: &[&str] = &["souk-catalog"];
@@ -111,6 +121,7 @@ fn forbidden_arrows(package: &Package, layer: &Layer, members: &[&Package]) -> V
             let in_tests = dependency.kind == DependencyKind::Development
                 && (FOR_TESTS_ONLY.contains(&name)
                     || (layer.name == "souk-e2e" && OF_E2E_TESTS.contains(&name))
+                    || (layer.name == "souk-chaos" && OF_CHAOS_TESTS.contains(&name))
                     || (layer.name == "souk-cli" && OF_CLI_TESTS.contains(&name))
                     || (layer.name == "souk-psp-simulator" && OF_SIMULATOR_TESTS.contains(&name)));
             !(by_layer || in_tests)
