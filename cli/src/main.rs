@@ -7,9 +7,14 @@
 
 mod audit;
 mod catalog;
+mod dlq;
+mod event_filter;
+mod interrupt;
 mod ledger;
 mod operator;
+mod pace;
 mod process;
+mod progress;
 mod reconcile;
 mod tenants;
 mod webhooks;
@@ -42,6 +47,8 @@ enum Command {
     Reconcile(reconcile::Arguments),
     /// Webhooks to a tenant's own systems: endpoints, what was sent to them, and sending it again.
     Webhooks(webhooks::Arguments),
+    /// Messages that a consumer has given up: what they are, back to their queue, or away.
+    Dlq(dlq::Arguments),
 }
 
 #[tokio::main]
@@ -53,6 +60,7 @@ async fn main() -> ExitCode {
         Command::Ledger(arguments) => ledger::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,
         Command::Webhooks(arguments) => webhooks::run(arguments).await,
+        Command::Dlq(arguments) => dlq::run(arguments).await,
         // It has more than two ways to end.
         Command::Catalog(arguments) => return catalog::run(arguments).await,
     };

@@ -7,15 +7,14 @@
 mod chunk;
 mod client;
 mod outcome;
-mod progress;
 mod record;
 mod report;
 mod source;
 
+use crate::progress::Progress;
 use chunk::Chunk;
 use client::Client;
 use outcome::{Failure, Tally};
-use progress::Progress;
 use report::{Rejection, Report};
 use source::{Format, Row, Source};
 use std::path::PathBuf;
@@ -110,7 +109,7 @@ async fn import(arguments: &Arguments, tally: &mut Tally) -> Result<(), Failure>
                     chunk.push(line, json);
                 }
             }
-            progress.show(source.bytes_read(), tally);
+            progress.show(source.bytes_read(), tally.rows, || tally.so_far());
         }
         send(client.as_ref(), &mut chunk, tally, &mut report).await?;
         source.check_unchanged()

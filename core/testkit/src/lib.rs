@@ -15,6 +15,7 @@ mod directory;
 mod fixtures;
 mod psp;
 mod publisher;
+mod queue_server;
 mod replica;
 mod round_trips;
 
@@ -23,6 +24,7 @@ pub use directory::OWNER_ROLE;
 pub use fixtures::{FixedClock, TestTenant, caller, order_request, quote_keys, respond};
 pub use psp::{PspAnswer, ScriptedPsp};
 pub use publisher::{MemoryQueue, Verdict};
+pub use queue_server::QueueServer;
 pub use replica::{REPLICA_URL_VARIABLE, TestReplica};
 pub use round_trips::RoundTrips;
 pub use souk_app::TimeOrderedIds as RandomIds;

@@ -70,6 +70,13 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
+    pub(crate) fn so_far(&self) -> String {
+        format!(
+            "{} rows, {} applied, {} rejected",
+            self.rows, self.applied, self.rejected_rows
+        )
+    }
+
     pub(crate) fn sentence(&self, dry_run: bool) -> String {
         if dry_run {
             return format!(
