@@ -24,6 +24,18 @@ pub struct Attempt {
     lease: Duration,
 }
 
+/// What to do with a command in phases, while its transaction is still open where that saves one.
+#[derive(Debug)]
+pub enum Opening {
+    /// Nothing was reached yet: the first phase can be written in the transaction of the claim, which is
+    /// not there until that phase is committed.
+    First(Attempt, TenantTx),
+    /// Go on from the attempt's recovery point.
+    GoOn(Attempt),
+    /// It was answered.
+    Replay(Answer),
+}
+
 /// What to do with a command in phases.
 #[derive(Debug)]
 pub enum Begin {
@@ -44,17 +56,43 @@ pub async fn begin_attempt(
     once: &Once,
     lease: Duration,
 ) -> Result<Begin, AppError> {
+    match open_attempt(tools, caller, once, lease).await? {
+        Opening::First(attempt, tx) => {
+            tx.commit().await?;
+            Ok(Begin::GoOn(attempt))
+        }
+        Opening::GoOn(attempt) => Ok(Begin::GoOn(attempt)),
+        Opening::Replay(answer) => Ok(Begin::Replay(answer)),
+    }
+}
+
+/// As [`begin_attempt`], for a command whose first phase calls nobody before its end: that phase is then
+/// written in the transaction of the claim. Another request with the key waits for that transaction, as
+/// long as the database lets it, and is then told that the key is in flight.
+///
+/// # Errors
+/// As [`begin_attempt`].
+pub async fn open_attempt(
+    tools: &Tools,
+    caller: &Caller,
+    once: &Once,
+    lease: Duration,
+) -> Result<Opening, AppError> {
     let now = tools.clock.now();
     let mut tx = tools.db.begin(caller.tenant).await?;
     let request = once.request(caller);
     match idempotency::claim(&mut tx, &request, now, expiry(now)?, lease).await? {
         Claim::Begun(claimed) => {
+            let attempt = Attempt { claimed, lease };
+            if attempt.recovery_point().is_none() {
+                return Ok(Opening::First(attempt, tx));
+            }
             tx.commit().await?;
-            Ok(Begin::GoOn(Attempt { claimed, lease }))
+            Ok(Opening::GoOn(attempt))
         }
         other @ (Claim::InFlight { .. } | Claim::Reused(_) | Claim::Finished(_)) => {
             tx.rollback().await?;
-            turned_away(other).map(Begin::Replay)
+            turned_away(other).map(Opening::Replay)
         }
     }
 }

@@ -15,7 +15,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde::{Deserialize, Serialize};
-use souk_app::phases::{Attempt, Begin, begin_attempt};
+use souk_app::phases::{Attempt, Begin, Opening, begin_attempt, open_attempt};
 use souk_app::{Answer, AppError, Caller, Once, StoredResponse, Tools, look_up_key};
 use souk_domain::{
     Event, EventData, EventId, IdempotencyKey, OrderCancelledV1, OrderId, RequestFingerprint,
@@ -385,4 +385,55 @@ async fn a_running_key_tells_another_request_at_once_that_it_is_taken() {
     let unknown = IdempotencyKey::parse("never-sent").unwrap();
     let unknown = look_up_key(world.tools(), &world.caller, &unknown).await;
     assert!(matches!(unknown, Err(AppError::KeyUnknown)), "{unknown:?}");
+}
+
+#[tokio::test]
+async fn a_first_phase_in_the_transaction_of_the_claim_is_there_with_it_or_not_at_all() {
+    let mut world = World::begin(TestDatabase::create().await).await;
+    let kept = Kept {
+        operation_id: EventId::from_uuid(Uuid::now_v7()),
+    };
+    // Dies before the commit: neither key nor effect is left.
+    let opened = open_attempt(world.tools(), &world.caller, &world.once, LEASE).await;
+    let Ok(Opening::First(attempt, mut tx)) = opened else {
+        panic!("{opened:?}")
+    };
+    world.write_effect(&mut tx, 0).await;
+    tx.rollback().await.unwrap();
+    drop(attempt);
+    let unknown = look_up_key(world.tools(), &world.caller, &world.once.key).await;
+    assert!(matches!(unknown, Err(AppError::KeyUnknown)), "{unknown:?}");
+    assert_eq!(world.effects().await, [0, 0, 0]);
+
+    // Two at once: the second waits for the first one's transaction, and is then told to wait.
+    let opened = open_attempt(world.tools(), &world.caller, &world.once, LEASE).await;
+    let Ok(Opening::First(mut attempt, mut tx)) = opened else {
+        panic!("{opened:?}")
+    };
+    assert_eq!(attempt.fencing_token(), 1);
+    world.write_effect(&mut tx, 0).await;
+    let (tools, caller, once) = (
+        world.tools().clone(),
+        world.caller.clone(),
+        world.once.clone(),
+    );
+    let second =
+        tokio::spawn(async move { open_attempt(&tools, &caller, &once, LEASE).await.map(drop) });
+    tokio::task::yield_now().await;
+    attempt.reach(tx, "prepared", &kept, None).await.unwrap();
+    let second = second.await.unwrap();
+    assert!(
+        matches!(second, Err(AppError::KeyInFlight { .. })),
+        "{second:?}"
+    );
+    assert_eq!(world.effects().await, [1, 0, 0]);
+
+    // Whoever takes over is not given a first phase again.
+    world.lease_ends().await;
+    let third = open_attempt(world.tools(), &world.caller, &world.once, LEASE).await;
+    let Ok(Opening::GoOn(third)) = third else {
+        panic!("{third:?}")
+    };
+    assert_eq!(third.recovery_point(), Some("prepared"));
+    assert_eq!(third.state::<Kept>().unwrap(), kept);
 }

@@ -2,8 +2,8 @@
 
 use super::send::send;
 use super::write::write;
-use crate::once::told_again;
-use crate::phases::{Attempt, Begin, begin_attempt};
+use crate::once::{record_refusal, told_again};
+use crate::phases::{Attempt, Opening, open_attempt};
 use crate::{Answer, AppError, Caller, Once, PaymentProvider, Tools};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -86,16 +86,16 @@ pub(super) async fn drive<P: PaymentProvider>(
     respond: impl Fn(Result<Done<'_>, &AppError>) -> StoredResponse + Send + Sync,
 ) -> Result<Answer, AppError> {
     let Desk { tools, caller, .. } = desk;
-    let mut attempt = match begin_attempt(tools, caller, once, LEASE).await? {
-        Begin::Replay(answer) => return Ok(told_again(tools, caller, answer).await),
-        Begin::GoOn(attempt) => attempt,
-    };
-    let is_first = attempt.recovery_point().is_none();
-    let sent = if is_first {
-        match Box::pin(decide(&desk, wish, &mut attempt)).await {
-            Ok(Decided::Sent(sent)) => sent,
+    let (attempt, sent, decided) = match open_attempt(tools, caller, once, LEASE).await? {
+        Opening::Replay(answer) => return Ok(told_again(tools, caller, answer).await),
+        Opening::GoOn(attempt) => {
+            let sent = attempt.state::<Sent>()?;
+            (attempt, sent, None)
+        }
+        Opening::First(attempt, tx) => match Box::pin(decide(&desk, wish, attempt, tx)).await {
+            Ok(Decided::Sent(attempt, sent, payment)) => (attempt, sent, Some(payment)),
             Ok(Decided::Done(done)) => {
-                let (tx, payment) = *done;
+                let (attempt, tx, payment) = *done;
                 let id = payment.intent.id.to_string();
                 let done = Done {
                     payment: &payment,
@@ -106,18 +106,12 @@ pub(super) async fn drive<P: PaymentProvider>(
                     .await;
             }
             Err(error) if error.is_final() => {
-                let tx = tools.db.begin(caller.tenant).await?;
-                return attempt.finish(tools, tx, None, respond(Err(&error))).await;
+                return record_refusal(tools, caller, once, respond(Err(&error))).await;
             }
-            Err(error) => {
-                attempt.stop(tools, caller).await;
-                return Err(error);
-            }
-        }
-    } else {
-        attempt.state::<Sent>()?
+            Err(error) => return Err(error),
+        },
     };
-    let settled = Box::pin(call_and_settle(&desk, sent, is_first)).await;
+    let settled = Box::pin(call_and_settle(&desk, sent, decided)).await;
     let (tx, payment) = match settled {
         Ok(settled) => settled,
         Err(error) => {
@@ -145,21 +139,22 @@ impl Sent {
 }
 
 enum Decided {
-    /// It needs the PSP, and is at the recovery point.
-    Sent(Sent),
+    /// It needs the PSP, and is at the recovery point, with the payment as it was committed.
+    Sent(Attempt, Sent, Box<Payment>),
     /// It is done, but for the commit.
-    Done(Box<(TenantTx, Payment)>),
+    Done(Box<(Attempt, TenantTx, Payment)>),
 }
 
-/// The first transaction.
+/// The first transaction, from the claim to the recovery point. It is undone when it fails, and the key is
+/// not used then.
 async fn decide<P>(
     desk: &Desk<'_, P>,
     wish: &Wish<'_>,
-    attempt: &mut Attempt,
+    mut attempt: Attempt,
+    mut tx: TenantTx,
 ) -> Result<Decided, AppError> {
     let (tools, caller) = (desk.tools, desk.caller);
     let now = tools.clock.now();
-    let mut tx = tools.db.begin(caller.tenant).await?;
     let decided = async {
         let (before, transition) = transition(tools, &mut tx, wish, now).await?;
         write(tools, &mut tx, caller, before.as_ref(), (transition, now)).await
@@ -181,7 +176,7 @@ async fn decide<P>(
         (_, operation) => operation,
     };
     let Some(operation) = operation else {
-        return Ok(Decided::Done(Box::new((tx, payment))));
+        return Ok(Decided::Done(Box::new((attempt, tx, payment))));
     };
     let refund = match operation.kind {
         OperationKind::Refund { refund, .. } => Some(refund),
@@ -196,7 +191,7 @@ async fn decide<P>(
     };
     let id = sent.resource_id();
     attempt.reach(tx, SENT, &sent, Some(&id)).await?;
-    Ok(Decided::Sent(sent))
+    Ok(Decided::Sent(attempt, sent, Box::new(payment)))
 }
 
 /// What the domain makes of the wish; the payment before it, if there was one.
@@ -292,17 +287,18 @@ pub(super) async fn load_locked(
 }
 
 /// Calls the PSP, while no transaction is open, and begins the second transaction with what it said.
+/// `decided` is the payment that this very try has committed; an earlier try's has to be looked up.
 async fn call_and_settle<P: PaymentProvider>(
     desk: &Desk<'_, P>,
     sent: Sent,
-    is_first: bool,
+    decided: Option<Box<Payment>>,
 ) -> Result<(TenantTx, Payment), AppError> {
     let Desk {
         tools,
         provider,
         caller,
     } = desk;
-    let outcome = call(tools, *provider, caller.tenant, (sent, is_first)).await?;
+    let outcome = call(tools, *provider, caller.tenant, (sent, decided)).await?;
     let mut tx = tools.db.begin(caller.tenant).await?;
     let settled = match outcome {
         Some(outcome) => settle(tools, &mut tx, caller, sent.operation, outcome).await,
@@ -324,12 +320,17 @@ async fn call<P: PaymentProvider>(
     tools: &Tools,
     provider: &P,
     tenant: TenantId,
-    (sent, is_first): (Sent, bool),
+    (sent, decided): (Sent, Option<Box<Payment>>),
 ) -> Result<Option<OperationOutcome>, AppError> {
-    let mut tx = tools.db.begin(tenant).await?;
-    let payment = payments::load(&mut tx, sent.intent).await;
-    tx.rollback().await?;
-    let payment = payment?.ok_or(AppError::PaymentIntentNotFound)?;
+    let is_first = decided.is_some();
+    let payment = if let Some(payment) = decided {
+        *payment
+    } else {
+        let mut tx = tools.db.begin(tenant).await?;
+        let payment = payments::load(&mut tx, sent.intent).await;
+        tx.rollback().await?;
+        payment?.ok_or(AppError::PaymentIntentNotFound)?
+    };
     let Some(operation) = payment.pending(sent.operation) else {
         return Ok(None);
     };
