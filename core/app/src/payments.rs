@@ -9,7 +9,7 @@
 //!
 //! What an order's payment status says: `authorized` once its intent is at `requires_capture`; `paid`
 //! once the intent has succeeded, that is when all that will be captured is, though that may be less
-//! than the order's total: how much, the intent says; `voided` when an authorization was let go. A
+//! than the order's total: how much, its `captured` says; `refunded` once all of that is back; `voided` when an authorization was let go. A
 //! partial capture that is not the last leaves the order `authorized`, and cannot be refunded before
 //! the last one.
 

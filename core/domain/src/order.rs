@@ -96,7 +96,9 @@ pub struct OrderRecord {
     pub tax_included: bool,
     /// What is to be paid.
     pub total: Money,
-    /// What of it went back.
+    /// What of it was taken.
+    pub captured: Money,
+    /// What of that went back.
     pub refunded: Money,
     /// Where the numbers come from.
     pub breakdown: Breakdown,
@@ -172,6 +174,7 @@ impl Order {
             tax: totals.tax,
             tax_included: totals.tax_included,
             total: totals.total,
+            captured: Money::zero(totals.currency),
             refunded: Money::zero(totals.currency),
             breakdown: totals.breakdown,
             shipping_country: request.shipping_country,

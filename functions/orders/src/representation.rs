@@ -93,6 +93,7 @@ struct OrderJson<'a> {
     version: u64,
     #[serde(flatten)]
     amounts: AmountsJson<'a>,
+    captured: Money,
     refunded: Money,
     shipping_country: Option<CountryCode>,
     lines: Vec<OrderLineJson<'a>>,
@@ -140,6 +141,7 @@ impl<'a> From<&'a Order> for OrderJson<'a> {
             payment_status: record.payment_status,
             version: record.version,
             amounts: AmountsJson::from(record),
+            captured: record.captured,
             refunded: record.refunded,
             shipping_country: record.shipping_country,
             lines: record.lines.iter().map(OrderLineJson::from).collect(),

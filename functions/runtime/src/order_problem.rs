@@ -39,6 +39,7 @@ impl From<&OrderError> for Problem {
             // No operation of the API records a payment.
             OrderError::NotReinstatable { .. }
             | OrderError::PaymentNotAllowed { .. }
+            | OrderError::InvalidCapture
             | OrderError::InvalidRefund
             | OrderError::ReservationIncomplete { .. } => internal().with_cause(error),
         }

@@ -92,6 +92,9 @@ pub enum OrderError {
         /// What was to be recorded, such as `captured`.
         change: &'static str,
     },
+    /// A capture is less than nothing, more than the total, or in another currency.
+    #[error("a capture is at most the total")]
+    InvalidCapture,
     /// A refund is nothing, more than is left, or in another currency.
     #[error("a refund is at least one minor unit and at most what was captured and not refunded")]
     InvalidRefund,

@@ -75,7 +75,7 @@ impl PaymentStatus {
     pub fn after(self, change: PaymentChange, refundable: Money) -> Result<Self, OrderError> {
         match (self, change) {
             (Self::Unpaid, PaymentChange::Authorize) => Ok(Self::Authorized),
-            (Self::Unpaid | Self::Authorized, PaymentChange::Capture) => Ok(Self::Paid),
+            (Self::Unpaid | Self::Authorized, PaymentChange::Capture { .. }) => Ok(Self::Paid),
             (Self::Authorized, PaymentChange::Void) => Ok(Self::Voided),
             (Self::Paid | Self::PartiallyRefunded, PaymentChange::Refund { amount }) => {
                 let left = refundable
@@ -97,7 +97,7 @@ impl PaymentStatus {
             )
             | (
                 Self::Paid | Self::PartiallyRefunded | Self::Refunded | Self::Voided,
-                PaymentChange::Capture,
+                PaymentChange::Capture { .. },
             )
             | (
                 Self::Unpaid | Self::Paid | Self::PartiallyRefunded | Self::Refunded | Self::Voided,
@@ -136,8 +136,11 @@ impl fmt::Display for PaymentStatus {
 pub enum PaymentChange {
     /// The total is held.
     Authorize,
-    /// The total is taken.
-    Capture,
+    /// The total is taken, or a part of it and the rest is let go.
+    Capture {
+        /// This much.
+        amount: Money,
+    },
     /// What was held is released.
     Void,
     /// Some of what was taken goes back.
@@ -151,7 +154,7 @@ impl PaymentChange {
     const fn past_tense(self) -> &'static str {
         match self {
             Self::Authorize => "authorized",
-            Self::Capture => "captured",
+            Self::Capture { .. } => "captured",
             Self::Void => "voided",
             Self::Refund { .. } => "refunded",
         }
@@ -165,7 +168,8 @@ impl Order {
         let zero = Money::zero(record.total.currency());
         match record.payment_status {
             PaymentStatus::Paid | PaymentStatus::PartiallyRefunded => {
-                record.total.checked_sub(record.refunded).unwrap_or(zero)
+                let left = record.captured.checked_sub(record.refunded);
+                left.unwrap_or(zero)
             }
             PaymentStatus::Unpaid
             | PaymentStatus::Authorized
@@ -179,7 +183,7 @@ impl Order {
     /// otherwise nobody would send the money back.
     ///
     /// # Errors
-    /// [`OrderError::PaymentNotAllowed`], [`OrderError::InvalidRefund`].
+    /// [`OrderError::PaymentNotAllowed`], [`OrderError::InvalidCapture`], [`OrderError::InvalidRefund`].
     pub fn record_payment(
         self,
         change: PaymentChange,
@@ -189,17 +193,27 @@ impl Order {
             .record()
             .payment_status
             .after(change, self.refundable())?;
-        let total = self.record().total;
-        let refunded = self.record().refunded;
-        let (amount, refunded) = match change {
-            PaymentChange::Authorize | PaymentChange::Capture | PaymentChange::Void => {
-                (total, refunded)
+        let OrderRecord {
+            total,
+            captured,
+            refunded,
+            ..
+        } = *self.record();
+        let (amount, captured, refunded) = match change {
+            PaymentChange::Authorize | PaymentChange::Void => (total, captured, refunded),
+            PaymentChange::Capture { amount } => {
+                let left = total.checked_sub(amount);
+                let fits = left.is_ok_and(|left| left.amount_minor() >= 0);
+                if !fits || amount.amount_minor() < 0 {
+                    return Err(OrderError::InvalidCapture);
+                }
+                (amount, amount, refunded)
             }
             PaymentChange::Refund { amount } => {
                 let refunded = refunded
                     .checked_add(amount)
                     .map_err(|_| OrderError::InvalidRefund)?;
-                (amount, refunded)
+                (amount, captured, refunded)
             }
         };
         let data = OrderPaymentV1 {
@@ -211,13 +225,14 @@ impl Order {
         };
         let event = match change {
             PaymentChange::Authorize => EventData::OrderPaymentAuthorizedV1(data),
-            PaymentChange::Capture => EventData::OrderPaymentCapturedV1(data),
+            PaymentChange::Capture { .. } => EventData::OrderPaymentCapturedV1(data),
             PaymentChange::Void => EventData::OrderPaymentVoidedV1(data),
             PaymentChange::Refund { .. } => EventData::OrderPaymentRefundedV1(data),
         };
         Ok(Transition {
             order: self.advanced(|record| OrderRecord {
                 payment_status: status,
+                captured,
                 refunded,
                 ..record
             }),

@@ -80,7 +80,11 @@ impl Payment {
         }
         if self.is_paid() && self.intent.paid_at.is_none() {
             self.intent.paid_at = Some(now);
-            order_changes.push(PaymentChange::Capture);
+            // The order knows of no more than it costs; what is beyond that is in review.
+            let (captured, total) = (self.intent.captured, self.intent.amount);
+            let minor = captured.amount_minor().min(total.amount_minor());
+            let amount = self.money(minor);
+            order_changes.push(PaymentChange::Capture { amount });
         }
         if self.intent.status == IntentStatus::Canceled && self.intent.canceled_at.is_none() {
             self.intent.canceled_at = Some(now);

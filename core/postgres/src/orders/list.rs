@@ -25,7 +25,7 @@ macro_rules! list {
             OrderRow,
             r#"SELECT o.order_id, o.status, o.payment_status, o.currency, o.subtotal_minor,
                    o.discount_minor, o.shipping_minor, o.tax_minor, o.tax_included, o.total_minor,
-                   o.refunded_minor, o.customer_reference, o.shipping_country,
+                   o.captured_minor, o.refunded_minor, o.customer_reference, o.shipping_country,
                    o.breakdown AS "breakdown: Json<Breakdown>",
                    o.allocations AS "allocations: Json<Vec<Allocation>>",
                    o.reservation_expires_at, o.version, o.placed_at, o.confirmed_at,

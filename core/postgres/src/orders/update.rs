@@ -37,7 +37,7 @@ pub async fn update(
          UPDATE souk.orders \
          SET status = $3, payment_status = $4, refunded_minor = $5, version = $6, allocations = $7, \
              reservation_expires_at = $8, confirmed_at = $9, fulfilled_at = $10, \
-             completed_at = $11, cancelled_at = $12, cancel_reason = $13 \
+             completed_at = $11, cancelled_at = $12, cancel_reason = $13, captured_minor = $22 \
          WHERE tenant_id = $1 AND order_id = $2",
         tenant,
         record.id.as_uuid(),
@@ -60,6 +60,7 @@ pub async fn update(
         principal.as_str(),
         event.correlation_id.as_uuid(),
         data,
+        record.captured.amount_minor(),
     )
     .execute(tx.connection())
     .await?;

@@ -15,7 +15,7 @@ fn order() -> Value {
         "payment_status": "unpaid",
         "version": 1,
         "subtotal": eur(2598), "discount": eur(0), "shipping": eur(0), "tax": eur(0),
-        "tax_included": true, "total": eur(2598), "refunded": eur(0),
+        "tax_included": true, "total": eur(2598), "captured": eur(0), "refunded": eur(0),
         "breakdown": { "discounts": [], "taxes": [], "shipping": null },
         "lines": [{
             "line_number": 1, "sku": "TEA-GREEN-100G", "quantity": 2, "fulfilled_quantity": 0,

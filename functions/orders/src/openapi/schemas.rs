@@ -114,6 +114,9 @@ pub(super) struct Order {
     tax: Money,
     tax_included: bool,
     total: Money,
+    /// What of the total was taken.
+    captured: Money,
+    /// What of that went back.
     refunded: Money,
     breakdown: Breakdown,
     lines: Vec<OrderLine>,

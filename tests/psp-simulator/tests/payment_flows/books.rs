@@ -208,12 +208,15 @@ async fn order_is_right(flow: &Flow<'_>, people: bool) -> Result<(), String> {
         .collect();
     let is_right = match alive.first().map(|own| own.status) {
         Some(IntentStatus::Succeeded) => {
-            // Of what the order costs, which may be more than was captured.
-            let (refunded, total) = (totals.refunded_minor, order.record().total.amount_minor());
+            let (refunded, captured) = (totals.refunded_minor, totals.captured_minor);
+            let told = order.record().captured.amount_minor();
+            holds(told == captured, || {
+                format!("the order shows {told} captured: {:?}", totals.intents)
+            })?;
             match shown {
                 PaymentStatus::Paid => refunded == 0,
-                PaymentStatus::PartiallyRefunded => (1..total).contains(&refunded),
-                PaymentStatus::Refunded => refunded == total,
+                PaymentStatus::PartiallyRefunded => (1..captured).contains(&refunded),
+                PaymentStatus::Refunded => refunded == captured,
                 PaymentStatus::Unpaid | PaymentStatus::Authorized | PaymentStatus::Voided => false,
             }
         }
