@@ -25,18 +25,23 @@ mod child;
 mod load;
 mod machine;
 mod origin;
+mod outbox;
 mod pgbench;
 mod postgres;
+mod queues;
+mod relaying;
 mod report;
 mod requests;
 mod rounds;
 mod shop;
+mod worker;
 
 use anyhow::{Context as _, Result};
 use benchmarks::Benchmark;
 use clap::{Parser, Subcommand};
 use origin::{ServeArguments, ServePaymentsArguments, ServePspArguments};
 use postgres::Server;
+use relaying::RelayArguments;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tokio::runtime::Builder;
@@ -77,6 +82,9 @@ enum Inner {
     /// The PSP
     #[command(hide = true)]
     ServePsp(ServePspArguments),
+    /// The relay, which does what its standard input says
+    #[command(hide = true)]
+    RelayWorker(RelayArguments),
 }
 
 /// Where things are. Paths are relative to the repository's root.
@@ -132,6 +140,10 @@ fn run(cli: Cli) -> Result<ExitCode> {
         }
         Some(Inner::ServePsp(arguments)) => {
             serving(1)?.block_on(origin::serve_psp(arguments))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Inner::RelayWorker(arguments)) => {
+            serving(2)?.block_on(relaying::serve(arguments))?;
             return Ok(ExitCode::SUCCESS);
         }
         None => {}

@@ -19,6 +19,8 @@ pub(crate) enum Limit {
     AtLeast(f64),
     /// The ratio must not be larger.
     AtMost(f64),
+    /// It is shown, and not judged.
+    None,
 }
 
 impl Limit {
@@ -26,12 +28,14 @@ impl Limit {
         match self {
             Self::AtLeast(limit) => ratio >= limit,
             Self::AtMost(limit) => ratio <= limit,
+            Self::None => true,
         }
     }
 
-    const fn value(self) -> f64 {
+    fn in_words(self) -> String {
         match self {
-            Self::AtLeast(limit) | Self::AtMost(limit) => limit,
+            Self::AtLeast(limit) | Self::AtMost(limit) => limit.to_string(),
+            Self::None => "none".to_owned(),
         }
     }
 }
@@ -105,7 +109,7 @@ impl Report {
             "{} ratio={:.3} limit={}",
             self.name,
             self.ratio,
-            self.limit.value()
+            self.limit.in_words()
         );
     }
 }

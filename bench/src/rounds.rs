@@ -33,6 +33,18 @@ impl Round {
         })
     }
 
+    /// A round of which only the whole is known: `operations` in `elapsed`, each as long as the mean.
+    pub(crate) fn of(operations: u64, elapsed: Duration) -> Result<Self> {
+        let mut round = Self::new()?;
+        let us = u64::try_from(elapsed.as_micros())? / operations.max(1);
+        round
+            .latencies_us
+            .saturating_record_n(us.max(1), operations);
+        round.answers.insert(0, operations);
+        round.elapsed = elapsed;
+        Ok(round)
+    }
+
     /// Notes one operation.
     pub(crate) fn note(&mut self, answer: u16, latency: Duration) {
         *self.answers.entry(answer).or_default() += 1;

@@ -107,6 +107,21 @@ fn payment_runs() {
     run_quickly("payment");
 }
 
+#[test]
+fn relay_runs() {
+    run_quickly("relay");
+}
+
+#[test]
+fn relay_sqs_runs() {
+    run_quickly("relay-sqs");
+}
+
+#[test]
+fn relay_scaling_runs() {
+    run_quickly("relay-scaling");
+}
+
 /// A benchmark that is under way: its server takes orders.
 struct UnderWay {
     bench: Child,

@@ -7,6 +7,9 @@ mod payment;
 mod place_order;
 mod place_order_node;
 mod placing;
+mod relay;
+mod relay_scaling;
+mod relay_sqs;
 
 use crate::Places;
 use crate::machine::Machine;
@@ -33,6 +36,12 @@ pub(crate) enum Benchmark {
     ListOrders,
     /// Intent, confirmation and capture, against the calls of the PSP that they need
     Payment,
+    /// Events per second from the outbox to a queue that costs nothing, against graphile-worker
+    Relay,
+    /// Events per second from the outbox into SQS, against sending them from memory
+    RelaySqs,
+    /// Several relays on one backlog, against one
+    RelayScaling,
 }
 
 /// How a benchmark is run.
@@ -84,6 +93,9 @@ impl Benchmark {
             Self::FlashSale => "flash-sale",
             Self::ListOrders => "list-orders",
             Self::Payment => "payment",
+            Self::Relay => "relay",
+            Self::RelaySqs => "relay-sqs",
+            Self::RelayScaling => "relay-scaling",
         }
     }
 
@@ -96,6 +108,9 @@ impl Benchmark {
             Self::FlashSale => flash_sale::run(settings).await,
             Self::ListOrders => list_orders::run(settings).await,
             Self::Payment => payment::run(settings).await,
+            Self::Relay => relay::run(settings).await,
+            Self::RelaySqs => relay_sqs::run(settings).await,
+            Self::RelayScaling => relay_scaling::run(settings).await,
         }
     }
 }

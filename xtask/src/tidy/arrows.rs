@@ -44,6 +44,7 @@ const LAYERS: &[Layer] = &[
         "souk-bench",
         &[
             "souk-orders",
+            "souk-outbox-relay",
             "souk-payments",
             "souk-psp-simulator",
             "souk-runtime",

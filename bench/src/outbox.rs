@@ -1,0 +1,66 @@
+//! A database with an outbox and a tenant.
+
+use crate::postgres::{BenchDatabase, Server};
+use crate::relaying::EVENT_BODY;
+use anyhow::Result;
+use souk_postgres::Database;
+use uuid::Uuid;
+
+const FILL: &str = include_str!("../sql/fill_outbox.sql");
+/// The order that the text of an event tells of, and the event's id, in that text.
+const ORDER_IN_BODY: &str = "01a1fea6b16976739d9246c99af38a24";
+const EVENT_IN_BODY: &str = "01a1fea6b16976739d9246cad6d4aa23";
+/// Events of one order, as many as most have.
+const EVENTS_PER_ORDER: u64 = 4;
+
+/// An outbox in a database of its own.
+#[derive(Debug)]
+pub(crate) struct Outbox<'a> {
+    pub(crate) database: BenchDatabase<'a>,
+    tenant: Uuid,
+}
+
+impl<'a> Outbox<'a> {
+    /// Makes the database and its schema.
+    pub(crate) async fn open(server: &'a Server) -> Result<Self> {
+        let database = server.create_database().await?;
+        let owner = Database::connect_lazily(database.url().as_str(), 1)?;
+        owner.migrate().await?;
+        owner.close().await;
+        Ok(Self {
+            database,
+            tenant: Uuid::now_v7(),
+        })
+    }
+
+    /// Writes `events` events, four of each order, those of an order far apart.
+    pub(crate) async fn fill(&self, events: u64) -> Result<()> {
+        let tenant = self.tenant.to_string();
+        let orders = events.div_ceil(EVENTS_PER_ORDER).to_string();
+        let (events, per_order) = (events.to_string(), EVENTS_PER_ORDER.to_string());
+        let variables = [
+            ("tenant", tenant.as_str()),
+            ("orders", orders.as_str()),
+            ("events", events.as_str()),
+            ("per_order", per_order.as_str()),
+            ("body", EVENT_BODY.trim_end()),
+            ("order_in_body", ORDER_IN_BODY),
+            ("event_in_body", EVENT_IN_BODY),
+        ];
+        self.database.sql(FILL, &variables).await?;
+        Ok(())
+    }
+
+    /// Lets the database write what is left to write, before something is measured.
+    pub(crate) async fn settle(&self, quick: bool) -> Result<()> {
+        if !quick {
+            self.database.sql("CHECKPOINT", &[]).await?;
+        }
+        Ok(())
+    }
+
+    /// The URL of the relay's role.
+    pub(crate) fn relay_url(&self) -> String {
+        self.database.url_by_role("souk_relay")
+    }
+}
