@@ -9,17 +9,26 @@
 )]
 
 use futures::future::join_all;
+use souk_app::relay::RetryTerms;
 use souk_app::{
     Database, EventPublisher, Once, OrderCommand, OutgoingEvent, PublishError, RelayReport,
     RelaySettings, ShardName, cancel_order, place_order, relay_outbox, relay_shards,
 };
 use souk_domain::{IdempotencyKey, OrderId, RequestFingerprint};
-use souk_testkit::{MemoryQueue, TestDatabase, TestTenant, order_request, respond};
+use souk_testkit::{MemoryQueue, TestDatabase, TestTenant, UNPUBLISHED, order_request, respond};
 use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
 
-const UNPUBLISHED: &str = "SELECT count(*) FROM souk.outbox_events WHERE published_at IS NULL";
+/// Without a wait.
+const AT_ONCE: RetryTerms = RetryTerms {
+    first: Duration::ZERO,
+    most: Duration::ZERO,
+};
+/// All waits are over.
+const WAITED: &str = "UPDATE souk.outbox_lanes SET next_try_at = '-infinity'; \
+    UPDATE souk.outbox_held SET next_try_at = '-infinity' WHERE next_try_at IS NOT NULL";
+const ATTEMPTS: &str = "SELECT coalesce(sum(attempts), 0)::bigint FROM souk.outbox_held";
 
 fn once(key: &str) -> Once {
     Once {
@@ -130,13 +139,17 @@ async fn a_refused_event_holds_back_its_own_aggregate_only() {
         4,
         "both events of the two wait"
     );
+    assert_eq!(db.number(ATTEMPTS).await, 2);
     assert_eq!(
-        db.number("SELECT sum(attempts) FROM souk.outbox_events")
-            .await,
-        2
+        relay(&relay_db, &queue).await.published,
+        0,
+        "it is too early"
     );
-    // The next runs catch up: the second event of an aggregate is refused on its first arrival too.
-    assert_eq!(relay(&relay_db, &queue).await.published, 2);
+    // The second event of an aggregate is refused on its first arrival too.
+    db.execute(WAITED).await;
+    let report = relay(&relay_db, &queue).await;
+    assert_eq!((report.published, report.failed), (2, 2));
+    db.execute(WAITED).await;
     assert_eq!(relay(&relay_db, &queue).await.published, 2);
     assert_in_order(&queue, 10);
     assert_eq!(db.number(UNPUBLISHED).await, 0);
@@ -157,8 +170,16 @@ async fn random_refusals_lose_nothing_and_keep_the_order() {
         });
         let relay_db = db.relay();
         let mut runs = 0;
+        let settings = RelaySettings {
+            event_retry: AT_ONCE,
+            tries_max: 1_000,
+            ..settings()
+        };
         while db.number(UNPUBLISHED).await > 0 {
-            relay(&relay_db, &queue).await;
+            let stop_at = Instant::now() + Duration::from_secs(60);
+            relay_outbox(&relay_db, &queue, &settings, stop_at)
+                .await
+                .unwrap();
             runs += 1;
             assert!(runs < 200, "seed {seed}: the outbox does not empty");
         }
@@ -199,10 +220,6 @@ async fn a_relay_that_lost_its_lease_is_fenced_off() {
             db.execute("UPDATE souk.outbox_lanes SET lease_expires_at = '-infinity'")
                 .await;
             relay(&fast_db, &queue).await;
-            db.execute(
-                "UPDATE souk.outbox_events SET attempts = 100 WHERE published_at IS NOT NULL",
-            )
-            .await;
         },
     };
     let report = relay(&slow_db, &slow).await;
@@ -213,46 +230,6 @@ async fn a_relay_that_lost_its_lease_is_fenced_off() {
         queue.taken().len() > 24,
         "the takeover has sent some events again"
     );
-}
-
-#[tokio::test]
-async fn a_mark_under_an_old_token_changes_nothing() {
-    use souk_postgres::outbox::{BatchResult, lease_lanes, read_lanes, record};
-    let db = TestDatabase::create().await;
-    let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000)]).await;
-    write_events(&tenant, 1).await;
-    let relay_db = db.relay();
-    let lease = Duration::from_secs(30);
-    let old = lease_lanes(&relay_db, "old", 64, lease).await.unwrap();
-    let events = read_lanes(&relay_db, &old, &[], 10).await.unwrap();
-    assert_eq!(events.len(), 2);
-    assert_eq!(
-        lease_lanes(&relay_db, "other", 64, lease).await.unwrap(),
-        [],
-        "the lane is taken"
-    );
-    db.execute("UPDATE souk.outbox_lanes SET lease_expires_at = '-infinity'")
-        .await;
-    let new = lease_lanes(&relay_db, "new", 64, lease).await.unwrap();
-    assert_eq!(new[0].lane, old[0].lane);
-    assert!(new[0].fencing_token > old[0].fencing_token);
-    let mark = BatchResult {
-        published: vec![events[0].position],
-        failed: vec![(events[1].position, "refused".to_owned())],
-    };
-    assert_eq!(
-        record(&relay_db, &old, lease, &mark).await.unwrap(),
-        [],
-        "no lease is left"
-    );
-    assert_eq!(db.number(UNPUBLISHED).await, 2);
-    assert_eq!(
-        db.number("SELECT sum(attempts) FROM souk.outbox_events")
-            .await,
-        0
-    );
-    assert_eq!(record(&relay_db, &new, lease, &mark).await.unwrap(), new);
-    assert_eq!(db.number(UNPUBLISHED).await, 1);
 }
 
 #[tokio::test]
@@ -267,72 +244,27 @@ async fn what_a_dead_relay_has_sent_and_not_marked_is_sent_again() {
         after_send: std::future::pending,
     };
     let stop_at = Instant::now() + Duration::from_secs(60);
-    let short = RelaySettings {
-        publish_timeout: Duration::from_secs(30),
-        ..settings()
-    };
-    let run = relay_outbox(&relay_db, &dying, &short, stop_at);
+    let usual = settings();
+    let run = relay_outbox(&relay_db, &dying, &usual, stop_at);
     // The run is dropped between send and mark, with its leases held.
     tokio::select! {
         report = run => panic!("the run ended: {report:?}"),
         () = async { while queue.taken().is_empty() { tokio::task::yield_now().await } } => {}
     }
-    assert_eq!(
-        relay(&relay_db, &queue).await.published,
-        0,
-        "its leases still hold"
-    );
+    let patient = RelaySettings {
+        holder: "other".to_owned(),
+        share_tries_max: 0,
+        ..settings()
+    };
+    let report = relay_outbox(&relay_db, &queue, &patient, stop_at).await;
+    assert_eq!(report.unwrap().published, 0, "its leases still hold");
     db.execute("UPDATE souk.outbox_lanes SET lease_expires_at = '-infinity'")
         .await;
-    assert_eq!(relay(&relay_db, &queue).await.published, 10);
+    let report = relay(&relay_db, &queue).await;
+    assert_eq!(report.published, 10);
+    assert!(report.lanes_taken_over > 0, "{report:?}");
     assert_in_order(&queue, 5);
     assert_eq!(queue.taken().len(), 15);
-}
-
-#[tokio::test]
-async fn an_event_committed_late_is_not_skipped() {
-    let db = TestDatabase::create().await;
-    let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000)]).await;
-    let insert = |aggregate: u32| {
-        let body = souk_domain::Event {
-            id: souk_domain::EventId::from_uuid(tenant.tools.ids.uuid_v7(tenant.tools.clock.now())),
-            tenant_id: tenant.id,
-            subject: format!("ord_{aggregate:032x}").parse().unwrap(),
-            sequence: 1,
-            time: tenant.tools.clock.now(),
-            correlation_id: tenant.caller().request_id,
-            causation_id: None,
-            traceparent: None,
-            data: souk_domain::EventData::OrderCancelledV1(souk_domain::OrderCancelledV1 {
-                order_id: format!("ord_{aggregate:032x}").parse().unwrap(),
-                reason: None,
-                cancelled_at: tenant.tools.clock.now(),
-            }),
-        };
-        format!(
-            "INSERT INTO souk.outbox_events \
-             (event_id, tenant_id, lane, aggregate_id, sequence, event_type, body, created_at) \
-             VALUES (gen_random_uuid(), '{}', 0, '{aggregate:032x}', 1, 'order.cancelled.v1', '{}', now())",
-            tenant.id.as_uuid(),
-            body.to_json_text().unwrap()
-        )
-    };
-    let queue = MemoryQueue::reliable();
-    let relay_db = db.relay();
-    let early = db.hold(&insert(1)).await;
-    db.execute(&insert(2)).await;
-    assert_eq!(
-        relay(&relay_db, &queue).await.published,
-        1,
-        "the later position goes first"
-    );
-    early.commit().await;
-    assert_eq!(
-        relay(&relay_db, &queue).await.published,
-        1,
-        "the earlier one follows"
-    );
-    assert_eq!(queue.first_deliveries().len(), 2);
 }
 
 /// What one shard has does not wait for another that cannot be reached.

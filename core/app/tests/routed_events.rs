@@ -9,12 +9,13 @@
 )]
 
 use futures::future::join_all;
+use souk_app::relay::RetryTerms;
 use souk_app::{
     EventPublisher, Once, OrderCommand, OutgoingEvent, PublishError, QueueMissing, RelaySettings,
     RoutedPublisher, cancel_order, place_order, relay_outbox,
 };
 use souk_domain::{EventId, EventType, IdempotencyKey, OrderId, Queue, RequestFingerprint};
-use souk_testkit::{MemoryQueue, TestDatabase, TestTenant, order_request, respond};
+use souk_testkit::{MemoryQueue, TestDatabase, TestTenant, UNPUBLISHED, order_request, respond};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -132,11 +133,11 @@ async fn queues_that_fail_by_themselves_get_every_event_in_order_all_the_same() 
             .collect(),
     )
     .unwrap();
-    let unpublished = "SELECT count(*) FROM souk.outbox_events WHERE published_at IS NULL";
     let mut runs = 0;
-    while db.number(unpublished).await > 0 {
+    while db.number(UNPUBLISHED).await > 0 {
         let settings = RelaySettings {
             holder: "test".to_owned(),
+            event_retry: AT_ONCE,
             ..RelaySettings::default()
         };
         let stop_at = Instant::now() + Duration::from_secs(60);
@@ -154,6 +155,12 @@ async fn queues_that_fail_by_themselves_get_every_event_in_order_all_the_same() 
         }
     }
 }
+
+/// Without a wait.
+const AT_ONCE: RetryTerms = RetryTerms {
+    first: Duration::ZERO,
+    most: Duration::ZERO,
+};
 
 /// A queue that the test keeps.
 struct Borrowed(&'static MemoryQueue);

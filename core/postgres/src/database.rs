@@ -177,6 +177,26 @@ impl Database {
             .await
     }
 
+    /// Begins a transaction in which all statements see the outbox as it is now, whatever the tenant, by
+    /// the role of the relay. Two round trips. Returns the snapshot as well.
+    pub(crate) async fn begin_to_relay(&self) -> Result<(PlainTx, String), DatabaseError> {
+        let statement = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {}, {INDEX_ORDER_SQL}",
+            timeouts_sql(OF_REQUESTS),
+        );
+        let mut tx = self.begin_with(&statement).await?;
+        let snapshot = sqlx::query_scalar!(r#"SELECT pg_current_snapshot()::text AS "snapshot!""#)
+            .fetch_one(tx.connection())
+            .await?;
+        Ok((tx, snapshot))
+    }
+
+    /// Begins a transaction of no tenant whose statements may take long. One round trip.
+    pub(crate) async fn begin_long_without_tenant(&self) -> Result<PlainTx, DatabaseError> {
+        self.begin_with(&format!("BEGIN; SELECT {}", timeouts_sql(OF_MOVES)))
+            .await
+    }
+
     async fn begin_tenant(
         &self,
         tenant: TenantId,
@@ -351,6 +371,12 @@ impl From<CallError> for DatabaseError {
 const TEXT_FORMS_SQL: &str = "set_config('TimeZone', 'UTC', true), \
      set_config('DateStyle', 'ISO, YMD', true), set_config('IntervalStyle', 'postgres', true), \
      set_config('extra_float_digits', '1', true), set_config('bytea_output', 'hex', true)";
+
+/// Where rows are wanted in the order of an index, and few of many: whatever the planner believes of a
+/// table that was empty when it last looked.
+const INDEX_ORDER_SQL: &str = "set_config('enable_seqscan', 'off', true), \
+     set_config('enable_bitmapscan', 'off', true), set_config('enable_sort', 'off', true), \
+     set_config('jit', 'off', true)";
 
 fn timeouts_sql(patience: Patience) -> String {
     let Patience {

@@ -31,7 +31,17 @@ const FIRST_VERSION: &str = "
     INSERT INTO souk.order_lines VALUES ('00000000-0000-7000-8000-000000000001',
         '00000000-0000-7000-8000-00000000000b', 1, 'TEA', 1, 250, 250);
     INSERT INTO souk.idempotency_keys VALUES ('00000000-0000-7000-8000-000000000001', 'p', 'k', 'o',
-        decode(repeat('00', 32), 'hex'), 'ord_1', 201, '{}', 'x', now(), now() + interval '1 day');";
+        decode(repeat('00', 32), 'hex'), 'ord_1', 201, '{}', 'x', now(), now() + interval '1 day');
+    INSERT INTO souk.outbox_events (event_id, tenant_id, lane, aggregate_id, sequence, event_type, body,
+        created_at, published_at)
+    SELECT gen_random_uuid(), '00000000-0000-7000-8000-000000000001', e.lane, e.aggregate_id::uuid,
+        e.sequence, 't', '{}', now(), CASE WHEN e.published THEN now() END
+    FROM (VALUES (3, '00000000-0000-7000-8000-00000000000a', 1, true),
+        (5, '00000000-0000-7000-8000-00000000000b', 1, false),
+        (3, '00000000-0000-7000-8000-00000000000a', 2, false),
+        (5, '00000000-0000-7000-8000-00000000000c', 1, true),
+        (5, '00000000-0000-7000-8000-00000000000b', 2, false))
+        AS e (lane, aggregate_id, sequence, published);";
 
 #[tokio::test]
 async fn an_owner_that_is_no_superuser_migrates_what_is_there() {
@@ -71,6 +81,12 @@ async fn an_owner_that_is_no_superuser_migrates_what_is_there() {
         (
             "a cancelled order holds nothing",
             "SELECT allocations = '[]' FROM souk.orders WHERE status = 'cancelled'",
+        ),
+        (
+            "events that were not published are still to be, in order, and no others",
+            "SELECT count(*) = 5 AND array_agg(sequence::text ORDER BY position) \
+                 FILTER (WHERE souk.is_unsent(lane, position, written_in)) = '{1,2,2}' \
+             FROM souk.outbox_events",
         ),
         (
             "stock lies in the one bucket",

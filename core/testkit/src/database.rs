@@ -14,6 +14,10 @@ use uuid::Uuid;
 /// `cargo xtask postgres -- COMMAND` runs a command with a throw-away server in it.
 pub const SERVER_URL_VARIABLE: &str = "SOUK_TEST_POSTGRES_URL";
 
+/// How many events are still to be published, those in quarantine included.
+pub const UNPUBLISHED: &str = "SELECT count(*) FROM souk.outbox_events e \
+    WHERE souk.is_unsent(e.lane, e.position, e.written_in)";
+
 /// Serialises the making of the template among test processes.
 const TEMPLATE_LOCK: i64 = 0x536f_756b;
 /// Connections of one role in one test, at most.

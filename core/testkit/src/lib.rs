@@ -19,7 +19,7 @@ mod queue_server;
 mod replica;
 mod round_trips;
 
-pub use database::{HeldTransaction, Probe, SERVER_URL_VARIABLE, TestDatabase};
+pub use database::{HeldTransaction, Probe, SERVER_URL_VARIABLE, TestDatabase, UNPUBLISHED};
 pub use directory::OWNER_ROLE;
 pub use fixtures::{FixedClock, TestTenant, caller, order_request, quote_keys, respond};
 pub use psp::{PspAnswer, ScriptedPsp};

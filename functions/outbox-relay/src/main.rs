@@ -4,7 +4,7 @@
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde_json::{Value, json};
 use souk_app::{Database, RelaySettings, RoutedPublisher, relay_shards};
-use souk_outbox_relay::SqsPublisher;
+use souk_outbox_relay::{SqsPublisher, emit_metrics};
 use souk_runtime::adapters::{AwsBounds, all_primaries, aws_config};
 use souk_runtime::batch::{deadline, with_causes};
 use souk_runtime::config::{Lookup, SHARDS};
@@ -17,7 +17,8 @@ const SQS_BOUNDS: AwsBounds = AwsBounds {
     operation_timeout: Duration::from_secs(7),
     attempts_max: 3,
 };
-/// Kept back of the function's time to mark what is under way and to give leases back.
+/// Kept back of the function's time to record what is under way, to give leases back and to look how the
+/// outboxes stand.
 const STOP_RESERVE: Duration = Duration::from_secs(12);
 
 #[tokio::main]
@@ -52,10 +53,13 @@ async fn handle(
     let deadline = deadline(&event.context);
     let stop_at = deadline.checked_sub(STOP_RESERVE).unwrap_or(deadline);
     let report = relay_shards(shards, publisher, settings, stop_at).await;
+    emit_metrics(shards, &report).await;
     let total = report.total;
     tracing::info!(
         events.published = total.published,
         events.failed = total.failed,
+        events.quarantined = total.quarantined,
+        events.unreached = total.unreached,
         lanes.lost = total.lanes_lost,
         out_of_time = total.out_of_time,
         shards.failed = report.failed.len(),

@@ -3,7 +3,7 @@
 use souk_app::payments::{PaymentSweepReport, PaymentSweepSettings, sweep_operations};
 use souk_app::{
     AppError, Database, PartitionReport, SweepReport, SweepSettings, Tools,
-    maintain_idempotency_keys, sweep_reservations,
+    maintain_idempotency_keys, maintain_outbox, sweep_reservations,
 };
 use souk_runtime::stripe::Stripe;
 use tokio::time::Instant;
@@ -15,13 +15,13 @@ pub struct SweepTotal {
     pub reservations: SweepReport,
     /// Payments.
     pub payments: PaymentSweepReport,
-    /// Partitions of idempotency records.
+    /// Partitions of idempotency records and of events.
     pub partitions: PartitionReport,
     /// What failed for a whole database; the others are done.
     pub failed: Vec<AppError>,
 }
 
-/// Gives back what expired reservations hold, and keeps room for idempotency records, in each database
+/// Gives back what expired reservations hold, and keeps room for idempotency records and events, in each database
 /// of `sweepers`, which are by the role `souk_sweeper`. Then, where there is a payment service provider,
 /// asks it how payments ended that nothing was heard of. `tools` act for the tenants. A database that
 /// fails does not hold up the others. Ends at `stop_at`; the next run goes on.
@@ -34,14 +34,21 @@ pub async fn sweep(
 ) -> SweepTotal {
     let mut total = SweepTotal::default();
     for database in sweepers {
-        // First, and short: without room ahead, orders would end up in the default partition.
-        match maintain_idempotency_keys(database, tools.clock.now()).await {
-            Ok(report) => {
-                let sum = &mut total.partitions;
-                sum.made = sum.made.saturating_add(report.made);
-                sum.dropped = sum.dropped.saturating_add(report.dropped);
+        // First, and short: without room ahead, orders would end up in the default partitions.
+        let now = tools.clock.now();
+        let maintained = [
+            maintain_idempotency_keys(database, now).await,
+            maintain_outbox(database, now).await,
+        ];
+        for maintained in maintained {
+            match maintained {
+                Ok(report) => {
+                    let sum = &mut total.partitions;
+                    sum.made = sum.made.saturating_add(report.made);
+                    sum.dropped = sum.dropped.saturating_add(report.dropped);
+                }
+                Err(error) => total.failed.push(error),
             }
-            Err(error) => total.failed.push(error),
         }
         match sweep_reservations(tools, database, settings, stop_at).await {
             Ok(report) => {

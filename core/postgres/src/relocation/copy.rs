@@ -21,15 +21,6 @@ pub struct Copied {
     pub rows: u64,
 }
 
-/// Which rows to copy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Late {
-    /// Those that are to be copied last, too.
-    With,
-    /// Without them.
-    Without,
-}
-
 impl Snapshot {
     /// Sees the source as it is now.
     pub async fn of(site: Site<'_>) -> Result<Self, RelocationError> {
@@ -83,7 +74,7 @@ impl Snapshot {
 }
 
 /// Copies the rows of all `tables` that may have changed since all below `copied_below` was copied, or
-/// all rows. The events that are not published yet are left out unless this is the `last` time.
+/// all rows; the `last` time also all events that are not published yet, as such.
 pub async fn copy_changes(
     source: &mut Snapshot,
     target: Site<'_>,
@@ -92,9 +83,8 @@ pub async fn copy_changes(
     last: bool,
 ) -> Result<Copied, RelocationError> {
     let mut copied = Copied::default();
-    let late = if last { Late::With } else { Late::Without };
-    for table in tables {
-        let select = select_changes(table, target, copied_below, late)?;
+    for table in tables.iter().filter(|table| table.is_copied()) {
+        let select = select_changes(table, target, copied_below, last)?;
         source.open(&select).await?;
         loop {
             let rows = source.fetch().await?;
@@ -113,7 +103,7 @@ fn select_changes(
     table: &TenantTable,
     site: Site<'_>,
     copied_below: Option<&str>,
-    late: Late,
+    last: bool,
 ) -> Result<String, RelocationError> {
     // A row that was written by a transaction which that copy may not have seen. Where a row is so
     // old that its transaction's number came round again, it is copied once more, which does no harm.
@@ -128,15 +118,12 @@ fn select_changes(
             format!("age(t.xmin) <= age('{xid}'::xid8::xid)")
         }
     };
-    if let Some(rows) = table.late_rows() {
-        changed = match late {
-            Late::With => format!("({changed} OR {rows})"),
-            Late::Without => format!("{changed} AND NOT ({rows})"),
-        };
+    if let (true, Some(rows)) = (last, table.last_rows()) {
+        changed = format!("({changed} OR {rows})");
     }
     Ok(format!(
         "SELECT {row} FROM {table} t WHERE t.tenant_id = '{tenant}' AND {changed}{order}",
-        row = table.row_text(),
+        row = table.row_text(last),
         table = table.sql_name(),
         tenant = site.tenant.as_uuid().hyphenated(),
         order = table.order(),
@@ -151,15 +138,11 @@ async fn write(
 ) -> Result<(), RelocationError> {
     let columns = table.copied_columns();
     let values: Vec<String> = columns.iter().map(|name| format!("(r.v).{name}")).collect();
-    let settable = table.settable_columns();
-    let on_conflict = if settable.is_empty() {
+    let changes = table.changes();
+    let on_conflict = if changes.is_empty() {
         "NOTHING".to_owned()
     } else {
-        let sets: Vec<String> = settable
-            .iter()
-            .map(|name| format!("{name} = excluded.{name}"))
-            .collect();
-        format!("UPDATE SET {}", sets.join(", "))
+        format!("UPDATE SET {}", changes.join(", "))
     };
     let statement = format!(
         "INSERT INTO {table} ({columns}) SELECT {values} \

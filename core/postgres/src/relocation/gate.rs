@@ -194,7 +194,9 @@ pub async fn retire(site: Site<'_>) -> Result<(), RelocationError> {
              WHERE tenant_id = $1 AND move_token = $2 AND placement IN ('held', 'moved') \
              RETURNING tenant_id), \
          forgotten AS (DELETE FROM souk.outbox_events e USING gone \
-             WHERE e.tenant_id = gone.tenant_id AND e.published_at IS NULL) \
+             WHERE e.tenant_id = gone.tenant_id \
+               AND souk.is_unsent(e.lane, e.position, e.written_in)), \
+         let_go AS (DELETE FROM souk.outbox_held h USING gone WHERE h.tenant_id = gone.tenant_id) \
          SELECT tenant_id FROM gone",
         None,
     )

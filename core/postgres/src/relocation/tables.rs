@@ -8,10 +8,18 @@ use std::collections::BTreeSet;
 const TENANTS: &str = "tenants";
 /// Of it, what each database says for itself.
 const OWN_COLUMNS: [&str; 3] = ["placement", "held_until", "move_token"];
-/// The events, of which those that were not published yet are copied last and in order.
+/// The events. Those that were published are history where they arrive, which no relay reads; those that
+/// were not keep their lane, and are copied once more in the end, in order.
 const OUTBOX: &str = "outbox_events";
-/// What relays write down of an event, on either side and at any time: copied, but not compared.
-const RELAY_COLUMNS: [&str; 3] = ["published_at", "attempts", "last_error"];
+/// Of them, what each database says for itself: which transaction wrote it, and where it lies.
+const OUTBOX_OWN_COLUMNS: [&str; 2] = ["written_in", POSITION];
+const POSITION: &str = "position";
+/// Which relays read it: not the same on both sides.
+const LANE: &str = "lane";
+/// The lane of history that came from elsewhere.
+const LANE_OF_HISTORY: i16 = -1;
+/// What relays hold back of the events. Where they arrive, nothing is held back yet.
+const HELD: &str = "outbox_held";
 
 /// A column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,16 +107,18 @@ pub async fn tenant_tables(db: &Database) -> Result<Vec<TenantTable>, Relocation
                     .clone(),
             });
         }
-        let own = row.table == TENANTS && OWN_COLUMNS.contains(&row.name.as_str());
-        let marked = row.table == OUTBOX && RELAY_COLUMNS.contains(&row.name.as_str());
+        let is_outbox = row.table == OUTBOX;
+        let own = (row.table == TENANTS && OWN_COLUMNS.contains(&row.name.as_str()))
+            || (is_outbox && OUTBOX_OWN_COLUMNS.contains(&row.name.as_str()));
+        let numbers_rows = row.is_identity || (is_outbox && row.name == POSITION);
         let copied = !(own || row.is_identity || row.is_generated);
         if let Some(table) = tables.last_mut() {
             table.columns.push(Column {
+                compared: copied && !(is_outbox && row.name == LANE),
                 name: row.name,
                 sql_type: row.sql_type,
                 copied,
-                compared: copied && !marked,
-                numbers_rows: row.is_identity,
+                numbers_rows,
             });
         }
     }
@@ -175,28 +185,34 @@ impl TenantTable {
         format!("souk.{}", quoted(&self.name))
     }
 
-    /// A row as text, to be copied.
-    pub(super) fn row_text(&self) -> String {
-        self.text_of(|column| column.copied)
+    /// Whether its rows are the same on both sides in the end.
+    pub(super) fn is_copied(&self) -> bool {
+        self.name != HELD
+    }
+
+    /// A row as text, to be copied; for the `last` time, or by the way.
+    pub(super) fn row_text(&self, last: bool) -> String {
+        self.text_of(|column| {
+            let (name, sql_type) = (quoted(&column.name), &column.sql_type);
+            if self.name == OUTBOX && column.name == LANE {
+                let history = format!("{LANE_OF_HISTORY}::{sql_type}");
+                return match last {
+                    true => format!("CASE WHEN {UNSENT} THEN t.{name} ELSE {history} END"),
+                    false => history,
+                };
+            }
+            value_if(column.copied, column)
+        })
     }
 
     /// A row as text, to be compared.
     pub(super) fn compared_text(&self) -> String {
-        self.text_of(|column| column.compared)
+        self.text_of(|column| value_if(column.compared, column))
     }
 
-    /// A row as text, with the columns that are `wanted`.
-    fn text_of(&self, wanted: impl Fn(&Column) -> bool) -> String {
-        let values: Vec<String> = self
-            .columns
-            .iter()
-            .map(|column| {
-                if wanted(column) {
-                    return format!("t.{}", quoted(&column.name));
-                }
-                format!("NULL::{}", column.sql_type)
-            })
-            .collect();
+    /// A row as text, with these values.
+    fn text_of(&self, value: impl Fn(&Column) -> String) -> String {
+        let values: Vec<String> = self.columns.iter().map(value).collect();
         format!("ROW({})::{}::text", values.join(", "), self.sql_name())
     }
 
@@ -219,13 +235,19 @@ impl TenantTable {
         copied.map(|column| quoted(&column.name)).collect()
     }
 
-    /// The copied columns that are not of the key.
-    pub(super) fn settable_columns(&self) -> Vec<String> {
+    /// What a row that is there already is changed to: all that is copied and not of the key. An event
+    /// gets a new place as well, above all that relays may have read.
+    pub(super) fn changes(&self) -> Vec<String> {
         let copied = self.columns.iter().filter(|column| column.copied);
-        copied
-            .filter(|column| !self.key.contains(&column.name))
-            .map(|column| quoted(&column.name))
-            .collect()
+        let settable = copied.filter(|column| !self.key.contains(&column.name));
+        let mut changes: Vec<String> = settable
+            .map(|column| format!("{name} = excluded.{name}", name = quoted(&column.name)))
+            .collect();
+        if self.name == OUTBOX {
+            let own = OUTBOX_OWN_COLUMNS.map(|name| format!("{} = DEFAULT", quoted(name)));
+            changes.extend(own);
+        }
+        changes
     }
 
     /// In which order rows are read: that in which they were numbered.
@@ -236,11 +258,21 @@ impl TenantTable {
         })
     }
 
-    /// Which rows are copied last, however old they are: a relay may publish events from where they
-    /// lie, and must not while they are still to be changed.
-    pub(super) fn late_rows(&self) -> Option<&'static str> {
-        (self.name == OUTBOX).then_some("t.published_at IS NULL")
+    /// Which rows are copied the last time however old they are: only then is it known which events are
+    /// still to be published, and a relay may publish them from where they lie.
+    pub(super) fn last_rows(&self) -> Option<&'static str> {
+        (self.name == OUTBOX).then_some(UNSENT)
     }
+}
+
+/// Whether an event is still to be published.
+const UNSENT: &str = "souk.is_unsent(t.lane, t.position, t.written_in)";
+
+fn value_if(wanted: bool, column: &Column) -> String {
+    if wanted {
+        return format!("t.{}", quoted(&column.name));
+    }
+    format!("NULL::{}", column.sql_type)
 }
 
 fn quoted(name: &str) -> String {
