@@ -3,13 +3,14 @@
 use lambda_http::Error;
 use souk_catalog::{CatalogState, router};
 use souk_runtime::adapters::tools;
-use souk_runtime::config::Lookup;
 use souk_runtime::edge_signature::EdgeGuard;
+use souk_runtime::environment::Environment;
 use souk_runtime::telemetry;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let lookup = Lookup::environment();
+    let environment = Environment::load().await?;
+    let lookup = environment.lookup();
     telemetry::init(&lookup)?;
     let tools = tools(&lookup)?;
     let guard = EdgeGuard::new(lookup.edge_keys()?, tools.clock.clone());

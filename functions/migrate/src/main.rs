@@ -14,6 +14,7 @@ use souk_runtime::config::{
     APP_ROLE_PASSWORD, DIRECTORY_READER_ROLE_PASSWORD, Lookup, RELAY_ROLE_PASSWORD, SHARDS,
     SWEEPER_ROLE_PASSWORD,
 };
+use souk_runtime::environment::Environment;
 
 use souk_runtime::telemetry;
 use std::collections::BTreeMap;
@@ -71,7 +72,8 @@ impl RolePasswords {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let lookup = Lookup::environment();
+    let environment = Environment::load().await?;
+    let lookup = environment.lookup();
     telemetry::init(&lookup)?;
     let databases = Databases {
         shards: all_primaries(&lookup, SHARDS)?,

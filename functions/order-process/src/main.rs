@@ -13,8 +13,9 @@ use souk_domain::process::CapturePolicy;
 use souk_order_process::{OrderProcess, consume, sweep};
 use souk_runtime::adapters::{sweepers, tools};
 use souk_runtime::batch::{QueueKind, deadline, process_batch, with_causes};
-use souk_runtime::config::{CAPTURE_POLICY, Lookup};
+use souk_runtime::config::CAPTURE_POLICY;
 use souk_runtime::doorbell::Doorbell;
+use souk_runtime::environment::Environment;
 use souk_runtime::stripe::Stripe;
 use souk_runtime::telemetry;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -33,7 +34,8 @@ struct Function {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let lookup = Lookup::environment();
+    let environment = Environment::load().await?;
+    let lookup = environment.lookup();
     telemetry::init(&lookup)?;
     let settings = ProcessSettings {
         capture_policy: lookup.parsed_or(CAPTURE_POLICY, CapturePolicy::OnFulfilment)?,

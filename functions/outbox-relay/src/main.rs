@@ -7,7 +7,8 @@ use souk_app::{Database, RelaySettings, RoutedPublisher, relay_shards};
 use souk_outbox_relay::{SqsPublisher, emit_metrics};
 use souk_runtime::adapters::{AwsBounds, all_primaries, aws_config};
 use souk_runtime::batch::{deadline, with_causes};
-use souk_runtime::config::{Lookup, SHARDS};
+use souk_runtime::config::SHARDS;
+use souk_runtime::environment::Environment;
 use souk_runtime::telemetry;
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ const STOP_RESERVE: Duration = Duration::from_secs(12);
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let lookup = Lookup::environment();
+    let environment = Environment::load().await?;
+    let lookup = environment.lookup();
     telemetry::init(&lookup)?;
     let shards: Vec<_> = all_primaries(&lookup, SHARDS)?.into_values().collect();
     let urls = lookup.event_queues()?;

@@ -6,6 +6,7 @@ use souk_runtime::adapters::tools;
 use souk_runtime::config::{Lookup, STRIPE_API_URL};
 use souk_runtime::doorbell::Doorbell;
 use souk_runtime::edge_signature::EdgeGuard;
+use souk_runtime::environment::Environment;
 use souk_runtime::stripe::{Stripe, StripeAccounts, StripeSettings};
 use souk_runtime::telemetry;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ const PSP_ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let lookup = Lookup::environment();
+    let environment = Environment::load().await?;
+    let lookup = environment.lookup();
     telemetry::init(&lookup)?;
     let tools = tools(&lookup)?;
     let guard = EdgeGuard::new(lookup.edge_keys()?, tools.clock.clone());

@@ -9,7 +9,7 @@ use souk_app::{ProjectionError, Shards, project_order};
 use souk_domain::{Event, EventError};
 use souk_runtime::adapters::shards;
 use souk_runtime::batch::{QueueKind, deadline, process_batch};
-use souk_runtime::config::Lookup;
+use souk_runtime::environment::Environment;
 use souk_runtime::telemetry;
 
 /// Why a message was not applied. It is delivered again, and after too many times goes to the DLQ:
@@ -24,7 +24,8 @@ enum MessageError {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let lookup = Lookup::environment();
+    let environment = Environment::load().await?;
+    let lookup = environment.lookup();
     telemetry::init(&lookup)?;
     let db = shards(&lookup)?;
     run(service_fn(|event: LambdaEvent<SqsEvent>| {

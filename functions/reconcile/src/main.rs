@@ -9,7 +9,7 @@ use souk_app::{Database, Tools};
 use souk_reconcile::{Demand, all_tenants, one_tenant};
 use souk_runtime::adapters::{sweepers, tools};
 use souk_runtime::batch::deadline;
-use souk_runtime::config::Lookup;
+use souk_runtime::environment::Environment;
 use souk_runtime::stripe::Stripe;
 use souk_runtime::telemetry;
 use std::time::Duration;
@@ -19,7 +19,8 @@ const STOP_RESERVE: Duration = Duration::from_secs(60);
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let lookup = Lookup::environment();
+    let environment = Environment::load().await?;
+    let lookup = environment.lookup();
     telemetry::init(&lookup)?;
     let tools = tools(&lookup)?;
     let provider = Stripe::configured(&lookup)?;

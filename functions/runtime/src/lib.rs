@@ -12,6 +12,7 @@ pub mod config;
 mod databases;
 pub mod doorbell;
 pub mod edge_signature;
+pub mod environment;
 pub mod fields;
 mod json;
 pub mod metrics;

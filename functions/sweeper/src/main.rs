@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use souk_app::{Database, SweepSettings, Tools};
 use souk_runtime::adapters::{sweepers, tools};
 use souk_runtime::batch::{deadline, with_causes};
-use souk_runtime::config::{Lookup, STRIPE_ACCOUNTS};
+use souk_runtime::config::STRIPE_ACCOUNTS;
+use souk_runtime::environment::Environment;
 use souk_runtime::stripe::Stripe;
 use souk_runtime::telemetry;
 use souk_sweeper::sweep;
@@ -17,7 +18,8 @@ const STOP_RESERVE: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let lookup = Lookup::environment();
+    let environment = Environment::load().await?;
+    let lookup = environment.lookup();
     telemetry::init(&lookup)?;
     let tools = tools(&lookup)?;
     let sweepers = sweepers(&lookup)?;

@@ -14,8 +14,8 @@ use souk_app::Database;
 use souk_app::webhooks::WebhookTools;
 use souk_runtime::adapters::{sweepers, tools};
 use souk_runtime::batch::deadline;
-use souk_runtime::config::Lookup;
 use souk_runtime::edge_signature::EdgeGuard;
+use souk_runtime::environment::Environment;
 use souk_runtime::telemetry;
 use souk_runtime::webhook_config::{target_rules, webhook_tools};
 use souk_runtime::webhook_sender::HttpWebhookSender;
@@ -32,7 +32,8 @@ struct Function {
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let lookup = Lookup::environment();
+    let environment = Environment::load().await?;
+    let lookup = environment.lookup();
     telemetry::init(&lookup)?;
     let tools = tools(&lookup)?;
     let guard = EdgeGuard::new(lookup.edge_keys()?, tools.clock.clone());
