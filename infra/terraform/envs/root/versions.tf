@@ -1,0 +1,19 @@
+terraform {
+  required_version = ">= 1.11"
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.69"
+    }
+    cloudflare = {
+      source  = "cloudflare/cloudflare"
+      version = "~> 5.28"
+    }
+  }
+
+  # Bucket, region and key of encryption are in each environment's backend.hcl.
+  backend "s3" {
+    use_lockfile = true
+    encrypt      = true
+  }
+}

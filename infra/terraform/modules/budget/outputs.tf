@@ -1,0 +1,4 @@
+output "mandatory_tags" {
+  description = "Tags that everything must have."
+  value       = local.mandatory_tags
+}

@@ -1,0 +1,129 @@
+"""Each rule finds what it is there for. Run by `script/terraform check`."""
+
+import copy
+import json
+import os
+import sys
+import tempfile
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import names  # noqa: E402
+import rules  # noqa: E402
+import snapshot  # noqa: E402
+from plan import Plan  # noqa: E402
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../.."))
+FUNCTION = {
+    "function_name": "souk-prod-orders", "region": "r", "kms_key_arn": "k", "tracing_config": [{"mode": "Active"}],
+    "environment": [{"variables": {"SOUK_EDGE_KEYS": "{{secret:a}}"}}], "reserved_concurrent_executions": -1,
+}
+GOOD = [
+    ('m.function["orders"].aws_lambda_function.this', FUNCTION),
+    ("m.aws_lambda_alias.live", {"function_name": "souk-prod-orders", "region": "r"}),
+    ("m.aws_cloudwatch_log_group.this", {"name": "/aws/lambda/souk-prod-orders", "region": "r", "retention_in_days": 30, "kms_key_id": "k"}),
+    ("m.aws_codedeploy_deployment_config.canary", {"deployment_config_name": "c", "region": "r"}),
+    ("m.aws_codedeploy_deployment_group.this", {"deployment_config_name": "c", "region": "r", "deployment_group_name": "orders", "auto_rollback_configuration": [{"enabled": True}]}),
+    ("m.aws_cloudwatch_metric_alarm.errors", {"region": "r", "metric_name": "Errors", "dimensions": {"FunctionName": "souk-prod-orders"}, "alarm_description": "x https://r/there.md", "alarm_actions": ["t"]}),
+    ("m.aws_sqs_queue.this", {"name": "q.fifo", "region": "r", "kms_master_key_id": "k"}),
+    ("m.aws_sqs_queue.dead", {"name": "q-dlq.fifo", "region": "r", "kms_master_key_id": "k"}),
+    ("m.aws_cloudwatch_metric_alarm.dead", {"region": "r", "namespace": "AWS/SQS", "dimensions": {"QueueName": "q-dlq.fifo"}, "alarm_description": "x https://r/there.md", "alarm_actions": ["t"]}),
+    ("m.aws_iam_role_policy.this", {"role": "souk-prod-orders-r", "policy": json.dumps({"Statement": [{"Sid": "A", "Effect": "Allow", "Action": ["s3:GetObject"], "Resource": ["arn:b/*"]}]})}),
+    ("m.aws_rds_cluster_instance.this", {"publicly_accessible": False}),
+    ("m.aws_rds_cluster.this", {"storage_encrypted": True}),
+    ("m.aws_vpc_security_group_ingress_rule.this", {"referenced_security_group_id": "sg"}),
+]
+
+
+class Rules(unittest.TestCase):
+    def problems(self, change=None):
+        """What is wrong with the good plan after `change`: address → values, or None to leave it out."""
+        resources = [(address, copy.deepcopy(values)) for address, values in GOOD]
+        for address, values in (change or {}).items():
+            resources = [(a, v) for a, v in resources if a != address or values is not None]
+            resources = [(a, {**v, **values} if a == address else v) for a, v in resources]
+            if values is not None and address not in dict(resources):
+                resources.append((address, values))
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "prod.json")
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump({"resource_changes": [
+                    {"address": a, "type": a.split(".")[-2], "mode": "managed", "change": {"actions": ["create"], "after": v, "after_unknown": {}}}
+                    for a, v in resources
+                ]}, file)
+            with open(os.path.join(folder, "there.md"), "w", encoding="utf-8"):
+                pass
+            plan = Plan("prod", path)
+            found = []
+            for rule in (rules.encryption, rules.nothing_public, rules.logs_forget, rules.functions, rules.canary):
+                found += rule(plan)
+            found += rules.wildcards(plan, [{"address": "m\\.known", "sid": "All", "reason": "r"}], set())
+            found += rules.alarms(plan, folder)
+            os.mkdir(os.path.join(folder, "iam"))
+            list(snapshot.problems(Plan("prod", path) if change is None else self.good(folder), os.path.join(folder, "iam"), True))
+            found += snapshot.problems(plan, os.path.join(folder, "iam"), False)
+            return found
+
+    def good(self, folder):
+        path = os.path.join(folder, "good.json")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"resource_changes": [
+                {"address": a, "type": a.split(".")[-2], "mode": "managed", "change": {"actions": ["create"], "after": v, "after_unknown": {}}}
+                for a, v in GOOD
+            ]}, file)
+        return Plan("prod", path)
+
+    def test_what_is_good_is_let_through(self):
+        self.assertEqual(self.problems(), [])
+
+    def test_each_fault_is_found(self):
+        function = 'm.function["orders"].aws_lambda_function.this'
+        everything = json.dumps({"Statement": [{"Sid": "A", "Effect": "Allow", "Action": ["s3:*"], "Resource": ["*"]}]})
+        faults = {
+            "not encrypted": {"m.aws_sqs_queue.this": {"kms_master_key_id": None}},
+            "may have a public address": {"m.aws_rds_cluster_instance.this": {"publicly_accessible": True}},
+            "lets everybody in": {"m.aws_vpc_security_group_ingress_rule.this": {"cidr_ipv4": "0.0.0.0/0"}},
+            "keeps its lines for ever": {"m.aws_cloudwatch_log_group.this": {"retention_in_days": 0}},
+            "no log group of its own": {"m.aws_cloudwatch_log_group.this": None},
+            "has no alias": {"m.aws_lambda_alias.live": None},
+            "switched off": {function: {"reserved_concurrent_executions": 0}},
+            "not traced": {function: {"tracing_config": []}},
+            "holds a secret itself": {function: {"environment": [{"variables": {"SOUK_EDGE_KEYS": "c2VjcmV0"}}]}},
+            "moves all traffic at once": {"m.aws_codedeploy_deployment_group.this": {"deployment_config_name": "CodeDeployDefault.LambdaAllAtOnce"}},
+            "not taken back": {"m.aws_codedeploy_deployment_group.this": {"auto_rollback_configuration": []}},
+            "step by step": {"m.aws_codedeploy_deployment_group.this": None},
+            "can fail unseen": {"m.aws_cloudwatch_metric_alarm.errors": None},
+            "nobody hears of dead letters": {"m.aws_cloudwatch_metric_alarm.dead": None},
+            "has no dead letters": {"m.aws_sqs_queue.dead": None},
+            "leads to no runbook": {"m.aws_cloudwatch_metric_alarm.errors": {"alarm_description": "something"}},
+            "which is not there": {"m.aws_cloudwatch_metric_alarm.errors": {"alarm_description": "x https://r/elsewhere.md"}},
+            "tells nobody": {"m.aws_cloudwatch_metric_alarm.errors": {"alarm_actions": []}},
+            "without a reason": {"m.aws_iam_role_policy.this": {"policy": everything}},
+            "not what was reviewed": {"m.aws_iam_role_policy.this": {"policy": json.dumps({"Statement": []})}},
+        }
+        for words, fault in faults.items():
+            with self.subTest(words):
+                self.assertTrue(any(words in problem for problem in self.problems(fault)), self.problems(fault))
+
+
+class Names(unittest.TestCase):
+    def test_every_variable_that_is_left_out_or_added_is_found(self):
+        spec = names.spec(ROOT)
+        self.assertEqual(list(names.problems(ROOT, spec)), [])
+        for function in ("orders", "outbox-relay", "migrate"):
+            for variable in spec["functions"][function]["variables"]:
+                changed = copy.deepcopy(spec)
+                del changed["functions"][function]["variables"][variable]
+                with self.subTest(f"{function} without {variable}"):
+                    self.assertTrue(any(f"{function} reads {variable}" in p for p in names.problems(ROOT, changed)))
+        changed = copy.deepcopy(spec)
+        changed["functions"]["catalog"]["variables"]["SOUK_QUOTE_KEYS"] = "quote_keys"
+        self.assertTrue(any("which does not read it" in p for p in names.problems(ROOT, changed)))
+        del changed["functions"]["reconcile"]
+        self.assertTrue(any("the function reconcile is not in" in p for p in names.problems(ROOT, changed)))
+
+
+if __name__ == "__main__":
+    unittest.main()
