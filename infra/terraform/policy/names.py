@@ -101,6 +101,12 @@ def problems(root, spec):
     for variable in sorted(set(not_set) - set(reads.constants.values())):
         yield f"variables_not_set names {variable}, which nobody knows"
     yield from edge(root, spec["edge"])
+    told = "\n".join(_text(path) for path in _sources(os.path.join(root, "functions")))
+    for name, alarm in spec["metrics"].items():
+        words = [alarm["metric"], *alarm["dimensions"].keys(), *alarm["dimensions"].values()]
+        for word in words:
+            if f'"{word}"' not in told:
+                yield f"the alarm {name} looks at {word!r}, which no function tells"
     queues = set(spec["queues"])
     with open(os.path.join(root, "core/domain/src/event/routing.rs"), encoding="utf-8") as file:
         routed = set(re.findall(r'"([a-z_]+)"', re.split(r"#\[cfg\(test\)\]", file.read())[0]))

@@ -186,7 +186,17 @@ module "observability" {
       dead_letters_runbook   = queue.dead_letters_runbook
     }
   }
-  metrics  = { for key, m in try(var.spec.metrics, {}) : key => m if var.active }
+  metrics = {
+    for key, m in try(var.spec.metrics, {}) : key => {
+      what       = m.what
+      metric     = m.metric
+      dimensions = { for name, value in m.dimensions : name => value }
+      statistic  = m.statistic
+      threshold  = m.threshold
+      severity   = m.severity
+      runbook    = m.runbook
+    } if var.active
+  }
   pulse    = var.active && var.sweep_rate == null ? { function = "${var.name}-${local.relay_function}", runbook = "schedules-dead" } : null
   api      = { id = module.api.id }
   database = var.database
