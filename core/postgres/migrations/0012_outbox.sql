@@ -39,6 +39,7 @@ CREATE TABLE souk.outbox_events (
     CONSTRAINT outbox_events_sequence_positive CHECK (sequence >= 1),
     CONSTRAINT outbox_events_body_length CHECK (octet_length(body) <= 65536)
 ) PARTITION BY RANGE (written_on);
+ALTER SEQUENCE souk.outbox_positions OWNED BY souk.outbox_events.position;
 CREATE INDEX outbox_events_lane_idx ON souk.outbox_events (lane, position);
 -- Catches what comes when nobody has made the day's partition.
 CREATE TABLE souk.outbox_events_default PARTITION OF souk.outbox_events DEFAULT;
