@@ -8,6 +8,8 @@ use souk_policy::signature::SigningKey;
 pub(crate) struct Config {
     /// Base URL of the origin, perhaps with a path, without a slash at its end.
     pub(crate) origin_url: String,
+    /// Where the callers of the canary go; nowhere else where there is none.
+    pub(crate) canary_origin_url: Option<String>,
     /// The region that the origin serves.
     pub(crate) region: String,
     /// The key in use.
@@ -35,17 +37,11 @@ impl Config {
             let value = lookup(setting).filter(|value| !value.is_empty());
             value.ok_or_else(|| refuse(setting, "is not set"))
         };
-        let origin_url = required("ORIGIN_URL")?;
-        let is_base = ["http://", "https://"].iter().any(|scheme| {
-            let rest = origin_url.strip_prefix(scheme);
-            rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['?', '#', ' ', '\\']))
-        });
-        if !is_base || origin_url.ends_with('/') {
-            return Err(refuse(
-                "ORIGIN_URL",
-                "is not an http(s) URL without query and without a slash at its end",
-            ));
-        }
+        let origin_url = base_url("ORIGIN_URL", required("ORIGIN_URL")?)?;
+        let canary = lookup("CANARY_ORIGIN_URL").filter(|url| !url.is_empty());
+        let canary_origin_url = canary
+            .map(|url| base_url("CANARY_ORIGIN_URL", url))
+            .transpose()?;
         let region = required("REGION")?;
         if !is_region(&region) {
             return Err(refuse("REGION", "is not a region's name"));
@@ -55,10 +51,25 @@ impl Config {
                 .map_err(|error| refuse("SIGNING_KEY_ID, SIGNING_KEY", &error.to_string()))?;
         Ok(Self {
             origin_url,
+            canary_origin_url,
             region,
             signing_key,
         })
     }
+}
+
+fn base_url(setting: &'static str, url: String) -> Result<String, ConfigError> {
+    let is_base = ["http://", "https://"].iter().any(|scheme| {
+        let rest = url.strip_prefix(scheme);
+        rest.is_some_and(|rest| !rest.is_empty() && !rest.contains(['?', '#', ' ', '\\', '\n']))
+    });
+    if !is_base || url.ends_with('/') {
+        return Err(refuse(
+            setting,
+            "is not an http(s) URL without query and without a slash at its end",
+        ));
+    }
+    Ok(url)
 }
 
 fn refuse(setting: &'static str, cause: &str) -> ConfigError {
@@ -79,6 +90,7 @@ mod tests {
             }
             let secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
             Some(match setting {
+                "CANARY_ORIGIN_URL" => String::new(),
                 "ORIGIN_URL" => "https://api.example/$default".to_owned(),
                 "REGION" => "local".to_owned(),
                 "SIGNING_KEY_ID" => "k1".to_owned(),

@@ -1,5 +1,6 @@
-//! The facts of a request, from the text in which `glue.js` hands them over.
+//! The facts of a request, from the text in which `worker.js` hands them over.
 
+use core::net::IpAddr;
 use souk_domain::RequestId;
 use souk_policy::decide::RequestFacts;
 use souk_policy::request_id::request_id;
@@ -39,6 +40,18 @@ impl<'a> Facts<'a> {
         })
     }
 
+    /// When it came.
+    pub(crate) fn now_unix_ms(&self) -> u64 {
+        self.now_unix_ms
+    }
+
+    /// Who sent it: Cloudflare sets this header, whatever the client said.
+    pub(crate) fn client_address(&self) -> Option<IpAddr> {
+        let mut headers = self.headers.iter();
+        let (_, address) = headers.find(|(name, _)| *name == "cf-connecting-ip")?;
+        address.parse().ok()
+    }
+
     /// The id given to this request.
     pub(crate) fn request_id(&self) -> RequestId {
         self.request_id
@@ -55,6 +68,7 @@ impl<'a> Facts<'a> {
             headers: &self.headers,
             now_unix_s: i64::try_from(now_unix_s).unwrap_or(i64::MAX),
             request_id: self.request_id,
+            client_address: self.client_address(),
         }
     }
 }

@@ -37,8 +37,13 @@ fn place(host: &str) -> Call {
     Call::new("POST", host, "/v1/orders").header("Content-Type", "application/json")
 }
 
-fn place_with_key() -> Call {
+/// Without an idempotency key.
+fn place_unkeyed() -> Call {
     place(ONE).key(FULL.secret)
+}
+
+fn place_with_key() -> Call {
+    place_unkeyed().header("Idempotency-Key", "its-own")
 }
 
 fn read(host: &str) -> Call {
@@ -198,11 +203,16 @@ fn refused_by_size_and_headers() -> Vec<Refused> {
     let place = place_with_key;
     let large_header = read(ONE).header("X-Large", &"a".repeat(6 * 1024));
     let idempotency_keys = |keys: &[&str]| {
-        let call = place().body("{}");
+        let call = place_unkeyed().body("{}");
         let add = |call: Call, key: &&str| call.header("Idempotency-Key", key);
         keys.iter().fold(call, add)
     };
     vec![
+        refused(
+            400,
+            "idempotency_key_missing",
+            vec![("no idempotency key", place_unkeyed().body("{}"))],
+        ),
         refused(
             413,
             "body_too_large",
@@ -279,7 +289,7 @@ fn parameter(seen: &Seen, name: &str) -> i64 {
 #[test]
 fn the_origin_learns_who_calls_under_a_signature_that_lives_briefly() {
     let edge = Edge::start();
-    let call = place_with_key()
+    let call = place_unkeyed()
         .header("Idempotency-Key", "c0ffee-1")
         .body("{\"a\":1}");
     let (answer, seen) = edge.pass("placing", &call);
@@ -532,7 +542,14 @@ fn what_a_client_says_of_itself_does_not_reach_the_origin() {
     let names: BTreeSet<&str> = seen.headers.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, BTreeSet::from(ARRIVING));
     for (name, value) in KEPT {
-        assert_eq!(seen.header(&name.to_ascii_lowercase()), Some(value));
+        let arrived = seen.header(&name.to_ascii_lowercase());
+        if name == "traceparent" {
+            // The trace goes on, with the edge as the origin's parent.
+            let (trace, parent) = (&value[..36], &value[36..52]);
+            assert!(arrived.is_some_and(|own| own.starts_with(trace) && !own.contains(parent)));
+        } else {
+            assert_eq!(arrived, Some(value));
+        }
     }
 
     // A header of the right form is worth no more.
@@ -587,7 +604,9 @@ fn bytes_that_two_parsers_read_differently_smuggle_nothing() {
     assert_eq!(edge.origin.take_seen().len(), 0, "two hosts");
 
     // A line feed ends a line for the runtime: what follows is a header, and it is taken out.
-    let feed = with_line(b"Idempotency-Key: a\nsouk-tenant: spoofed");
+    let feed = place_unkeyed()
+        .line(b"Idempotency-Key: a\nsouk-tenant: spoofed")
+        .body("{}");
     let (_, seen) = edge.pass("a line feed", &feed);
     check_no_trace("a line feed", &seen);
     assert_eq!(seen.header("idempotency-key"), Some("a"));
@@ -763,7 +782,10 @@ fn the_origins_answer_comes_back_as_it_is() {
 fn an_origin_that_fails_is_a_problem() {
     let Edge { worker, mut origin } = Edge::start();
     let port = worker.port;
-    let place_at = |target| Call::new("POST", ONE, target).key(FULL.secret).body("{}");
+    let place_at = |target| {
+        let call = Call::new("POST", ONE, target).key(FULL.secret);
+        call.header("Idempotency-Key", "its-own").body("{}")
+    };
     let silent = place_at("/v1/orders/silent/cancel");
     origin.reply("/v1/orders/silent/cancel", Reply::Never);
 

@@ -16,7 +16,6 @@ pub(crate) struct EdgeTools {
     pub(crate) wasm_opt: PathBuf,
     pub(crate) esbuild: PathBuf,
     pub(crate) wasm_bindgen: PathBuf,
-    pub(crate) worker_build: PathBuf,
 }
 
 impl EdgeTools {
@@ -25,21 +24,14 @@ impl EdgeTools {
         let modules = repo.root.join("edge/node_modules");
         need(&modules)?;
         let bindgen = locked_version(repo, "wasm-bindgen")?;
-        let worker_build = pinned_version(repo, "worker-build")?;
         let tools = Self {
             node: node(repo)?,
             wrangler: modules.join("wrangler/bin/wrangler.js"),
             wasm_opt: modules.join(".bin/wasm-opt"),
             esbuild: find_below(&modules.join("@esbuild"), "", "bin/esbuild")?,
             wasm_bindgen: tool(repo, "wasm-bindgen-cli", &bindgen, "wasm-bindgen"),
-            worker_build: tool(repo, "worker-build", &worker_build, "worker-build"),
         };
-        for program in [
-            &tools.wrangler,
-            &tools.wasm_opt,
-            &tools.wasm_bindgen,
-            &tools.worker_build,
-        ] {
+        for program in [&tools.wrangler, &tools.wasm_opt, &tools.wasm_bindgen] {
             need(program)?;
         }
         Ok(tools)
@@ -94,14 +86,4 @@ pub(crate) fn locked_version(repo: &Repo, name: &str) -> Result<String> {
         .and_then(|line| line.strip_prefix("version = \"")?.strip_suffix('"'))
         .map(str::to_owned)
         .with_context(|| format!("Cargo.lock has no {name}"))
-}
-
-/// The version of a tool in local/tools.txt.
-pub(crate) fn pinned_version(repo: &Repo, name: &str) -> Result<String> {
-    let path = repo.root.join("local/tools.txt");
-    let pins = files::read_if_there(&path)?.context("local/tools.txt is missing")?;
-    pins.lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-        .map(str::to_owned)
-        .with_context(|| format!("local/tools.txt does not pin {name}"))
 }

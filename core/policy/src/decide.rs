@@ -1,23 +1,28 @@
 //! What becomes of a request.
 //!
-//! The decision is made in steps, between which the host does what only it can do:
+//! [`open`] checks the request line and names the record that decides. [`decide`] then takes the steps
+//! of the pipeline in their order, from what the host has learned so far ([`Known`]), until it ends with an
+//! answer or a [`ForwardPlan`], or needs something that only the host can get ([`Next`]): a record, a
+//! key of an issuer, the proof of a signature, the limiter's word. The host gets it and asks again. The
+//! function is total and keeps nothing, so asking again costs microseconds and cannot go another way.
 //!
-//! 1. [`open`]: bounds and form of the request line, and which record to look up.
-//!    *The host reads the record.*
-//! 2. [`decide`]: which is [`admit`] (tenant and operation), [`authenticate`](crate::authenticate)
-//!    (who calls) and [`authorize`] (may it). *The host reads the body.*
-//! 3. [`ForwardPlan::seal`]: the headers to set, signed. *The host forwards.*
-//!
-//! What limits the rate of a tenant or caller belongs between `authenticate` and `authorize`: it
-//! needs the [`Caller`], and what it refuses must not learn which scopes the caller has.
+//! The steps: tenant, deny list and limit of the address, operation, authentication, scopes, limits of
+//! tenant and caller, idempotency key, region and switches. [`ForwardPlan::seal`] signs.
 
 use crate::authenticate::{Caller, Credential, authenticate};
+use crate::browser;
 use crate::forward::ForwardPlan;
+use crate::gcra::Verdict;
 use crate::identity::{CONSISTENCY_BYTES_MAX, CONSISTENCY_HEADER, EdgeIdentity};
+use crate::jose::{Issuer, Jws, PublicKey, SignatureCheck, TokenError, UnverifiedClaims};
+use crate::limit::{self, LimitQuestion, Limited};
 use crate::operations::{self, Access, Operation};
 use crate::problem::{Answer, Code, Problem};
 use crate::route::{RouteKey, RouteRecord, TenantStatus};
+use crate::settings::Settings;
 use crate::signature::IDEMPOTENCY_KEY_HEADER;
+use core::net::IpAddr;
+use sha2::{Digest as _, Sha256};
 use souk_domain::{IdempotencyKey, RequestId};
 
 /// Bytes of a path at most.
@@ -51,10 +56,12 @@ pub struct RequestFacts<'a> {
     pub now_unix_s: i64,
     /// The id that the edge gave this request.
     pub request_id: RequestId,
+    /// Who is at the other end of the connection, as the host says and not the client.
+    pub client_address: Option<IpAddr>,
 }
 
 impl<'a> RequestFacts<'a> {
-    fn header(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         let found = self.headers.iter().find(|(own, _)| *own == name);
         found.map(|(_, value)| *value)
     }
@@ -69,13 +76,71 @@ pub enum Opening {
     LookUp(RouteKey),
 }
 
-/// A tenant that is served, and the operation that was asked of it.
+/// What the host knows of the tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tenant<'a> {
+    /// The store has nothing under the key of [`open`].
+    NotUnderKey,
+    /// Nor under the wildcard of that key.
+    Unknown,
+    /// The record.
+    Known(&'a RouteRecord),
+}
+
+/// What the host knows of an issuer's key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IssuerKey<'a> {
+    /// It is this one.
+    Found(&'a PublicKey),
+    /// The issuer has none of that id.
+    Unknown,
+    /// The issuer's keys cannot be had.
+    Unavailable,
+}
+
+/// What the host has learned for a request so far.
 #[derive(Debug, Clone, Copy)]
-pub struct Admitted<'a> {
-    /// The tenant's record.
-    pub record: &'a RouteRecord,
-    /// The operation.
-    pub operation: &'static Operation,
+pub struct Known<'a> {
+    /// The region whose origin this edge forwards to.
+    pub region: &'a str,
+    /// What counts for all tenants.
+    pub settings: &'a Settings,
+    /// Whose request it is.
+    pub tenant: Tenant<'a>,
+    /// What the address' limit says, where there is one and the address is known.
+    pub address: Option<Verdict>,
+    /// What [`Next::Key`] asked for.
+    pub key: Option<IssuerKey<'a>>,
+    /// What [`Next::Verify`] asked for.
+    pub signature_holds: Option<bool>,
+    /// What [`Next::Limit`] asked for.
+    pub limited: Option<&'a Limited>,
+}
+
+/// The key that a token says to be signed with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyWanted<'a> {
+    /// Whose.
+    pub issuer: &'a Issuer,
+    /// Its id.
+    pub key_id: Option<String>,
+}
+
+/// What the host is to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next<'a> {
+    /// Give this answer.
+    Answer(Answer),
+    /// Look this up, and say [`Tenant::Unknown`] or [`Tenant::Known`].
+    Record(RouteKey),
+    /// Find the key among the issuer's.
+    Key(KeyWanted<'a>),
+    /// Say whether the signature holds.
+    Verify(SignatureCheck<'a>),
+    /// Ask the limiter.
+    Limit(LimitQuestion),
+    /// Read the body where there is one, seal, forward.
+    Forward(Box<ForwardPlan>),
 }
 
 /// Checks the request line and says which record decides about the request.
@@ -107,98 +172,266 @@ fn tenant_not_found(detail: &'static str) -> Problem {
     Problem::new(Code::TenantNotFound, detail)
 }
 
-/// Decides about a request that [`open`] let pass. `record` is what the store holds under the route's
-/// key, `served_region` the region whose origin this edge forwards to.
-pub fn decide(
-    facts: &RequestFacts<'_>,
-    record: Option<&RouteRecord>,
-    served_region: &str,
-) -> Result<ForwardPlan, Problem> {
-    let admitted = admit(facts, record, served_region)?;
-    let presented = match admitted.operation.access {
-        // It has no credential of ours: the function verifies its signature over the body.
-        Access::Psp => None,
-        Access::Scope(_) | Access::Public => Credential::parse(facts.header("authorization"))?,
-    };
-    let caller = match presented {
-        Some(credential) => authenticate(&credential, admitted.record, facts.now_unix_s)?,
-        None => without_credential(admitted.operation)?,
-    };
-    authorize(facts, &admitted, caller)
-}
-
-/// The tenant exists and is served from here, and has this operation.
-pub fn admit<'a>(
-    facts: &RequestFacts<'_>,
-    record: Option<&'a RouteRecord>,
-    served_region: &str,
-) -> Result<Admitted<'a>, Problem> {
-    let Some(record) = record else {
-        return Err(tenant_not_found(
-            "No tenant is known under this host or id.",
-        ));
-    };
-    let operation = operations::find(facts.method, facts.path);
-    match record.status {
-        TenantStatus::Active => {}
-        // Money that has moved has moved, also while nobody may buy.
-        TenantStatus::Suspended
-            if operation
-                .as_ref()
-                .is_ok_and(|one| one.access == Access::Psp) => {}
-        TenantStatus::Suspended => {
-            let detail = "This tenant is suspended.";
-            return Err(Problem::new(Code::TenantSuspended, detail));
+/// Decides about a request that [`open`] let pass.
+///
+/// # Errors
+/// The problem to answer with.
+pub fn decide<'a>(facts: &RequestFacts<'a>, known: &Known<'a>) -> Result<Next<'a>, Problem> {
+    let record = match known.tenant {
+        Tenant::Known(record) => record,
+        Tenant::NotUnderKey => {
+            let wildcard = match route_key(facts)? {
+                key if operation_of_psp(facts) => return Err(unknown_tenant(&key)),
+                key => key.wildcard().ok_or_else(|| unknown_tenant(&key))?,
+            };
+            return Ok(Next::Record(wildcard));
         }
-    }
-    if record.region != served_region {
-        let detail = "This tenant is served from another region.";
-        return Err(Problem::new(Code::RegionNotServed, detail));
-    }
-    Ok(Admitted {
-        record,
-        operation: operation?,
+        Tenant::Unknown => return Err(unknown_tenant(&route_key(facts)?)),
+    };
+    decide_for(facts, known, record).map_err(|problem| {
+        let headers = browser::cors_headers(facts, record);
+        problem.with_headers(headers)
     })
 }
 
+fn decide_for<'a>(
+    facts: &RequestFacts<'a>,
+    known: &Known<'a>,
+    record: &'a RouteRecord,
+) -> Result<Next<'a>, Problem> {
+    check_status(facts, record)?;
+    check_address(facts, known)?;
+    if let Some(answer) = browser::preflight(facts, record) {
+        return Ok(Next::Answer(answer));
+    }
+    let operation = operations::find(facts.method, facts.path)?;
+    let caller = match identify(facts, known, record, operation)? {
+        Identified::As(caller) => caller,
+        Identified::Needs(next) => return Ok(next),
+    };
+    check_scope(operation, &caller)?;
+    check_content_length(facts)?;
+    let mut answer_headers = Vec::new();
+    let mut is_over_limit = false;
+    if let Some(question) = limit::question(record, operation, &caller) {
+        let Some(limited) = known.limited else {
+            return Ok(Next::Limit(question));
+        };
+        let ruling = limit::ruling(&question, limited);
+        if let Some(refusal) = ruling.refused {
+            if !record.policy.limits.shadow {
+                return Err(refusal.problem(ruling.headers));
+            }
+            is_over_limit = true;
+        }
+        answer_headers = ruling.headers;
+    }
+    check_idempotency_key(facts, operation)?;
+    check_dispatch(known, record, operation)?;
+    answer_headers.extend(browser::cors_headers(facts, record));
+    let is_canary = is_canary(record, &caller);
+    let identity = EdgeIdentity {
+        tenant: record.tenant_id,
+        principal: caller.principal,
+        scopes: caller.scopes,
+        region: record.region.clone(),
+        request_id: facts.request_id,
+    };
+    let mut plan = ForwardPlan::new(facts, identity, operation)?;
+    plan.answered_with(answer_headers, is_canary, is_over_limit);
+    Ok(Next::Forward(Box::new(plan)))
+}
+
+fn operation_of_psp(facts: &RequestFacts<'_>) -> bool {
+    operations::find(facts.method, facts.path).is_ok_and(|found| found.access == Access::Psp)
+}
+
+fn unknown_tenant(_: &RouteKey) -> Problem {
+    tenant_not_found("No tenant is known under this host or id.")
+}
+
+fn check_status(facts: &RequestFacts<'_>, record: &RouteRecord) -> Result<(), Problem> {
+    match record.status {
+        TenantStatus::Active => Ok(()),
+        // Money that has moved has moved, also while nobody may buy.
+        TenantStatus::Suspended if operation_of_psp(facts) => Ok(()),
+        TenantStatus::Suspended => {
+            let detail = "This tenant is suspended.";
+            Err(Problem::new(Code::TenantSuspended, detail))
+        }
+    }
+}
+
+fn check_address(facts: &RequestFacts<'_>, known: &Known<'_>) -> Result<(), Problem> {
+    let denied = facts
+        .client_address
+        .is_some_and(|address| known.settings.denies(address));
+    if denied {
+        let detail = "Requests from this address are not answered.";
+        return Err(Problem::new(Code::AddressDenied, detail));
+    }
+    match &known.address {
+        Some(verdict) if !verdict.allowed => Err(limit::address_refused(verdict)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+enum Identified<'a> {
+    As(Caller),
+    Needs(Next<'a>),
+}
+
+/// Who calls.
+fn identify<'a>(
+    facts: &RequestFacts<'a>,
+    known: &Known<'a>,
+    record: &'a RouteRecord,
+    operation: &Operation,
+) -> Result<Identified<'a>, Problem> {
+    let presented = match operation.access {
+        // It has no credential of ours: the function verifies its signature over the body.
+        Access::Psp => return Ok(Identified::As(Caller::psp())),
+        Access::Scope(_) | Access::Public => Credential::parse(authorization(facts)?)?,
+    };
+    match presented {
+        Some(Credential::ApiKey(key)) => {
+            authenticate(&key, record, facts.now_unix_s).map(Identified::As)
+        }
+        Some(Credential::Token(token)) => by_token(token, facts.now_unix_s, known, record),
+        None => without_credential(operation).map(Identified::As),
+    }
+}
+
+/// The one `Authorization` of a request: of two, nobody knows which the next host reads.
+fn authorization<'a>(facts: &RequestFacts<'a>) -> Result<Option<&'a str>, Problem> {
+    let mut all = facts
+        .headers
+        .iter()
+        .filter(|(name, _)| *name == "authorization");
+    let first = all.next().map(|(_, value)| *value);
+    if all.next().is_some() {
+        let detail = "The request has more than one Authorization.";
+        return Err(Problem::new(Code::CredentialInvalid, detail));
+    }
+    Ok(first)
+}
+
+fn by_token<'a>(
+    token: &'a str,
+    now_unix_s: i64,
+    known: &Known<'a>,
+    record: &'a RouteRecord,
+) -> Result<Identified<'a>, Problem> {
+    let jws = Jws::parse(token).map_err(refused_token)?;
+    let claims = UnverifiedClaims::parse(&jws).map_err(refused_token)?;
+    let issuer = claims
+        .issuer(&jws, &record.policy.issuers)
+        .map_err(refused_token)?;
+    let keys_unavailable = || {
+        let detail = "The keys of the token's issuer cannot be had at the moment.";
+        Problem::new(Code::KeysUnavailable, detail)
+    };
+    let host = issuer.jwks_host().ok_or_else(keys_unavailable)?;
+    if !known.settings.issuer_hosts.iter().any(|own| own == host) {
+        return Err(keys_unavailable());
+    }
+    let key = match known.key {
+        None => {
+            return Ok(Identified::Needs(Next::Key(KeyWanted {
+                issuer,
+                key_id: jws.key_id().map(str::to_owned),
+            })));
+        }
+        Some(IssuerKey::Found(key)) => key,
+        Some(IssuerKey::Unknown) => return Err(refused_token(TokenError::UnknownKey)),
+        Some(IssuerKey::Unavailable) => return Err(keys_unavailable()),
+    };
+    let check = jws.check(key).map_err(refused_token)?;
+    match known.signature_holds {
+        None => Ok(Identified::Needs(Next::Verify(check))),
+        Some(false) => Err(refused_token(TokenError::Signature)),
+        Some(true) => claims
+            .accept(issuer, record.tenant_id, now_unix_s)
+            .map(Identified::As)
+            .map_err(refused_token),
+    }
+}
+
+fn refused_token(error: TokenError) -> Problem {
+    let code = if error == TokenError::Expired {
+        Code::CredentialExpired
+    } else {
+        Code::CredentialInvalid
+    };
+    Problem::new(code, error.to_string())
+}
+
 /// Who calls without a credential: nobody, unless anyone may.
-pub fn without_credential(operation: &Operation) -> Result<Caller, Problem> {
+fn without_credential(operation: &Operation) -> Result<Caller, Problem> {
     match operation.access {
         Access::Public => Ok(Caller::anonymous()),
         Access::Psp => Ok(Caller::psp()),
         Access::Scope(_) => Err(Problem::new(
             Code::CredentialMissing,
-            "Send an API key as `Authorization: Bearer souk_sk_…`.",
+            "Send an API key as `Authorization: Bearer souk_sk_…`, or an access token.",
         )),
     }
 }
 
-/// The caller has the operation's scope, and the request fits.
-pub fn authorize(
-    facts: &RequestFacts<'_>,
-    admitted: &Admitted<'_>,
-    caller: Caller,
-) -> Result<ForwardPlan, Problem> {
-    if let Access::Scope(scope) = admitted.operation.access
-        && !caller.scopes.contains(scope)
-    {
-        // RFC 6750, section 3.1.
-        let challenge =
-            format!("Bearer realm=\"souk\", error=\"insufficient_scope\", scope=\"{scope}\"");
-        let detail = format!("The operation needs the scope {scope}.");
-        return Err(
-            Problem::new(Code::ScopeMissing, detail).with_header("www-authenticate", challenge)
-        );
-    }
-    check_content_length(facts)?;
-    let identity = EdgeIdentity {
-        tenant: admitted.record.tenant_id,
-        principal: caller.principal,
-        scopes: caller.scopes,
-        region: admitted.record.region.clone(),
-        request_id: facts.request_id,
+fn check_scope(operation: &Operation, caller: &Caller) -> Result<(), Problem> {
+    let Access::Scope(scope) = operation.access else {
+        return Ok(());
     };
-    ForwardPlan::new(facts, identity)
+    if caller.scopes.contains(scope) {
+        return Ok(());
+    }
+    // RFC 6750, section 3.1.
+    let challenge =
+        format!("Bearer realm=\"souk\", error=\"insufficient_scope\", scope=\"{scope}\"");
+    let detail = format!("The operation needs the scope {scope}.");
+    Err(Problem::new(Code::ScopeMissing, detail).with_header("www-authenticate", challenge))
+}
+
+/// What has an effect comes with a key. Its form was checked by [`open`].
+fn check_idempotency_key(facts: &RequestFacts<'_>, operation: &Operation) -> Result<(), Problem> {
+    if !operation.has_effect() || facts.header(IDEMPOTENCY_KEY_HEADER).is_some() {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Code::IdempotencyKeyMissing,
+        "The operation has an effect: send a new UUID as Idempotency-Key.",
+    ))
+}
+
+/// The tenant is served from here, and the operation is not switched off.
+fn check_dispatch(
+    known: &Known<'_>,
+    record: &RouteRecord,
+    operation: &Operation,
+) -> Result<(), Problem> {
+    if record.region != known.region {
+        let detail = "This tenant is served from another region.";
+        return Err(Problem::new(Code::RegionNotServed, detail));
+    }
+    if known
+        .settings
+        .switches_off(operation, &record.policy.disabled)
+    {
+        let detail = "The operation is switched off for the moment.";
+        return Err(Problem::new(Code::OperationDisabled, detail));
+    }
+    Ok(())
+}
+
+/// Whether a caller goes to the canary: by what it is, so that it always meets the same origin.
+fn is_canary(record: &RouteRecord, caller: &Caller) -> bool {
+    if record.policy.canary_percent == 0 {
+        return false;
+    }
+    let named = format!("{}|{}", record.tenant_id, caller.principal);
+    let digest: [u8; 32] = Sha256::digest(named.as_bytes()).into();
+    let [first, second, ..] = digest;
+    u16::from_be_bytes([first, second]) % 100 < u16::from(record.policy.canary_percent)
 }
 
 fn health(facts: &RequestFacts<'_>) -> Result<Answer, Problem> {

@@ -1,13 +1,16 @@
 //! A request on its way to the origin.
 
+use crate::browser::SECURITY_HEADERS;
 use crate::decide::{BODY_BYTES_MAX, HEADERS_BYTES_MAX, RequestFacts, body_too_large};
 use crate::headers::stripped_names;
-use crate::identity::EdgeIdentity;
+use crate::identity::{EdgeIdentity, REQUEST_ID_HEADER};
+use crate::operations::Operation;
 use crate::problem::{Code, Problem};
 use crate::signature::{
-    CONTENT_DIGEST_HEADER, MessageParts, SIGNATURE_HEADER, SIGNATURE_INPUT_HEADER,
-    SIGNED_OF_CLIENT, SigningKey, TTL_S_MAX, sign,
+    CONTENT_DIGEST_HEADER, IDEMPOTENCY_KEY_HEADER, MessageParts, SIGNATURE_HEADER,
+    SIGNATURE_INPUT_HEADER, SIGNED_OF_CLIENT, SigningKey, TTL_S_MAX, sign,
 };
+use crate::trace::{TRACEPARENT_HEADER, TRACESTATE_HEADER, is_continued, traceparent};
 
 /// What is forwarded, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,11 +22,25 @@ pub struct ForwardPlan {
     /// Headers of the client that are signed as they are.
     signed_of_client: Vec<(&'static str, String)>,
     stripped: Vec<String>,
+    operation: &'static Operation,
+    traceparent: String,
+    answer_headers: Vec<(&'static str, String)>,
+    is_canary: bool,
+    is_over_limit: bool,
 }
 
 impl ForwardPlan {
-    pub(crate) fn new(facts: &RequestFacts<'_>, identity: EdgeIdentity) -> Result<Self, Problem> {
-        let stripped = stripped_names(facts.headers);
+    pub(crate) fn new(
+        facts: &RequestFacts<'_>,
+        identity: EdgeIdentity,
+        operation: &'static Operation,
+    ) -> Result<Self, Problem> {
+        let mut stripped = stripped_names(facts.headers);
+        let of_caller = facts.header(TRACEPARENT_HEADER);
+        let has_state = facts.header(TRACESTATE_HEADER).is_some();
+        if has_state && !is_continued(of_caller) {
+            stripped.push(TRACESTATE_HEADER.to_owned());
+        }
         let mut forwarded_bytes = 0_usize;
         let mut signed_of_client = Vec::new();
         for (name, value) in facts.headers {
@@ -42,13 +59,62 @@ impl ForwardPlan {
             return Err(Problem::new(Code::HeadersTooLarge, detail));
         }
         Ok(Self {
+            traceparent: traceparent(of_caller, identity.request_id),
             identity,
+            operation,
+            answer_headers: Vec::new(),
+            is_canary: false,
+            is_over_limit: false,
             method: facts.method.to_owned(),
             path: facts.path.to_owned(),
             query: facts.query.map(str::to_owned),
             signed_of_client,
             stripped,
         })
+    }
+
+    pub(crate) fn answered_with(
+        &mut self,
+        headers: Vec<(&'static str, String)>,
+        is_canary: bool,
+        is_over_limit: bool,
+    ) {
+        self.answer_headers = headers;
+        self.is_canary = is_canary;
+        self.is_over_limit = is_over_limit;
+    }
+
+    /// What is asked for.
+    pub fn operation(&self) -> &'static Operation {
+        self.operation
+    }
+
+    /// The headers to set on the origin's answer; `vary` is added to what it says itself.
+    pub fn answer_headers(&self) -> Vec<(&'static str, String)> {
+        let id = self.identity.request_id.to_string();
+        let security = SECURITY_HEADERS.map(|(name, value)| (name, value.to_owned()));
+        let all = [(REQUEST_ID_HEADER, id)].into_iter().chain(security);
+        all.chain(self.answer_headers.iter().cloned()).collect()
+    }
+
+    /// Whether it goes to the canary origin, where there is one.
+    pub fn is_canary(&self) -> bool {
+        self.is_canary
+    }
+
+    /// Whether it would have been refused, were the limits not only looked at.
+    pub fn is_over_limit(&self) -> bool {
+        self.is_over_limit
+    }
+
+    /// Whether it may be sent a second time after a failure: it has no effect, or has it once for its
+    /// idempotency key.
+    pub fn may_be_repeated(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD")
+            || self
+                .signed_of_client
+                .iter()
+                .any(|(name, _)| *name == IDEMPOTENCY_KEY_HEADER)
     }
 
     /// Who the request is from.
@@ -108,6 +174,7 @@ impl ForwardPlan {
         headers.push((CONTENT_DIGEST_HEADER, signed.content_digest));
         headers.push((SIGNATURE_INPUT_HEADER, signed.signature_input));
         headers.push((SIGNATURE_HEADER, signed.signature));
+        headers.push((TRACEPARENT_HEADER, self.traceparent.clone()));
         Ok(headers)
     }
 }

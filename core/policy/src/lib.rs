@@ -5,19 +5,29 @@
 //! verifies what the edge signed, and the tests.
 
 mod authenticate;
+mod browser;
 mod forward;
 mod structured_field;
+mod trace;
 
+pub mod address;
 pub mod api_key;
+pub mod breaker;
 pub mod decide;
+pub mod edge_policy;
+pub mod gcra;
 pub mod headers;
 pub mod identity;
+pub mod jose;
+pub mod jwks_cache;
+pub mod limit;
 pub mod operations;
 pub mod problem;
 pub mod request_id;
 pub mod route;
+pub mod settings;
 pub mod signature;
 
-pub use authenticate::{Caller, Credential, authenticate};
+pub use authenticate::Caller;
 pub use forward::ForwardPlan;
 pub use structured_field::FieldError;

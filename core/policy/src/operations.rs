@@ -79,6 +79,32 @@ impl Operation {
     }
 }
 
+impl Operation {
+    /// What it takes of its caller's rate limits. One is an ordinary request.
+    pub fn cost(&self) -> u32 {
+        match self.name {
+            "import_catalog" => 20,
+            "replay_webhook_deliveries" => 10,
+            "create_payment_intent" | "confirm_payment_intent" => 2,
+            _ => 1,
+        }
+    }
+
+    /// Whether a kill switch of this name turns it off: its own name, its function's, `writes`, or
+    /// `all`.
+    pub fn is_switched_off_by(&self, switch: &str) -> bool {
+        switch == self.name
+            || switch == self.function.name()
+            || switch == "all"
+            || (switch == "writes" && self.has_effect())
+    }
+
+    /// Whether it changes anything.
+    pub fn has_effect(&self) -> bool {
+        self.keyed == Keyed::Required
+    }
+}
+
 /// Reads.
 const fn read(
     name: &'static str,
@@ -226,6 +252,23 @@ pub fn find(method: &str, path: &str) -> Result<&'static Operation, Problem> {
         ));
     }
     Err(method_not_allowed(&allowed))
+}
+
+/// The methods that a path has, `HEAD` among them; none where it has no operation.
+pub fn methods_of(path: &str) -> Vec<&'static str> {
+    let mut methods: Vec<&str> = Vec::new();
+    for operation in OPERATIONS.iter().filter(|one| matches(one.pattern, path)) {
+        methods.push(operation.method);
+        if operation.method == "GET" {
+            methods.push("HEAD");
+        }
+    }
+    methods
+}
+
+/// Whether some operation asks for this scope.
+pub fn is_known_scope(scope: &str) -> bool {
+    OPERATIONS.iter().any(|one| one.scope() == Some(scope))
 }
 
 /// The problem of a path that has other methods (RFC 9110, section 15.5.6).

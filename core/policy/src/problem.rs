@@ -1,5 +1,6 @@
 //! What the edge says when it does not forward: problem documents (RFC 9457).
 
+use crate::browser::SECURITY_HEADERS;
 use crate::identity::REQUEST_ID_HEADER;
 use serde::Serialize;
 use souk_domain::RequestId;
@@ -20,6 +21,8 @@ pub enum Code {
     ContentLengthInvalid,
     /// The idempotency key is repeated, empty, too long or malformed.
     IdempotencyKeyInvalid,
+    /// The operation has an effect and came without an idempotency key.
+    IdempotencyKeyMissing,
     /// The consistency token is repeated, empty, too long or malformed.
     ConsistencyTokenInvalid,
     /// The body broke off.
@@ -32,6 +35,8 @@ pub enum Code {
     CredentialExpired,
     /// The tenant is suspended.
     TenantSuspended,
+    /// The client's address is denied.
+    AddressDenied,
     /// The caller lacks the scope that the route needs.
     ScopeMissing,
     /// No tenant has this host.
@@ -44,6 +49,8 @@ pub enum Code {
     BodyTooLarge,
     /// The headers are larger than the origin takes.
     HeadersTooLarge,
+    /// A limit is used up.
+    RateLimited,
     /// The worker lacks a setting or has a malformed one.
     EdgeMisconfigured,
     /// The origin refused the connection or broke it.
@@ -52,35 +59,47 @@ pub enum Code {
     RoutingUnavailable,
     /// The tenant is served from another region.
     RegionNotServed,
+    /// The operation is switched off.
+    OperationDisabled,
+    /// The keys of a token's issuer cannot be had.
+    KeysUnavailable,
+    /// The origin has failed several times in a row and is left alone.
+    OriginUnavailable,
     /// The origin did not answer in time.
     OriginTimeout,
 }
 
 impl Code {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 29] = [
         Self::MethodInvalid,
         Self::PathInvalid,
         Self::QueryInvalid,
         Self::HostInvalid,
         Self::ContentLengthInvalid,
         Self::IdempotencyKeyInvalid,
+        Self::IdempotencyKeyMissing,
         Self::ConsistencyTokenInvalid,
         Self::BodyUnreadable,
         Self::CredentialMissing,
         Self::CredentialInvalid,
         Self::CredentialExpired,
         Self::TenantSuspended,
+        Self::AddressDenied,
         Self::ScopeMissing,
         Self::TenantNotFound,
         Self::RouteNotFound,
         Self::MethodNotAllowed,
         Self::BodyTooLarge,
         Self::HeadersTooLarge,
+        Self::RateLimited,
         Self::EdgeMisconfigured,
         Self::OriginUnreachable,
         Self::RoutingUnavailable,
         Self::RegionNotServed,
+        Self::OperationDisabled,
+        Self::KeysUnavailable,
+        Self::OriginUnavailable,
         Self::OriginTimeout,
     ];
 
@@ -97,6 +116,11 @@ impl Code {
             Self::IdempotencyKeyInvalid => {
                 (400, "idempotency_key_invalid", "Malformed idempotency key")
             }
+            Self::IdempotencyKeyMissing => (
+                400,
+                "idempotency_key_missing",
+                "An Idempotency-Key is needed",
+            ),
             Self::ConsistencyTokenInvalid => (
                 400,
                 "consistency_token_invalid",
@@ -107,16 +131,21 @@ impl Code {
             Self::CredentialInvalid => (401, "credential_invalid", "Credential not accepted"),
             Self::CredentialExpired => (401, "credential_expired", "Credential expired"),
             Self::TenantSuspended => (403, "tenant_suspended", "Tenant suspended"),
+            Self::AddressDenied => (403, "address_denied", "Address denied"),
             Self::ScopeMissing => (403, "scope_missing", "Scope missing"),
             Self::TenantNotFound => (404, "tenant_not_found", "Unknown tenant"),
             Self::RouteNotFound => (404, "route_not_found", "Unknown route"),
             Self::MethodNotAllowed => (405, "method_not_allowed", "Method not allowed"),
             Self::BodyTooLarge => (413, "body_too_large", "Body too large"),
             Self::HeadersTooLarge => (431, "headers_too_large", "Headers too large"),
+            Self::RateLimited => (429, "rate_limited", "Too many requests"),
             Self::EdgeMisconfigured => (500, "edge_misconfigured", "Edge misconfigured"),
             Self::OriginUnreachable => (502, "origin_unreachable", "Origin unreachable"),
             Self::RoutingUnavailable => (503, "routing_unavailable", "Routing unavailable"),
             Self::RegionNotServed => (503, "region_not_served", "Region not served"),
+            Self::OperationDisabled => (503, "operation_disabled", "Switched off"),
+            Self::KeysUnavailable => (503, "keys_unavailable", "Token cannot be checked"),
+            Self::OriginUnavailable => (503, "origin_unavailable", "Origin unavailable"),
             Self::OriginTimeout => (504, "origin_timeout", "Origin timed out"),
         }
     }
@@ -170,9 +199,10 @@ impl Problem {
     /// A problem and what the caller should know about it.
     pub fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
         let headers = match code {
-            Code::RoutingUnavailable | Code::RegionNotServed => {
+            Code::RoutingUnavailable | Code::RegionNotServed | Code::KeysUnavailable => {
                 vec![("retry-after", "5".to_owned())]
             }
+            Code::OperationDisabled => vec![("retry-after", "60".to_owned())],
             Code::CredentialMissing => vec![("www-authenticate", CHALLENGE.to_owned())],
             // RFC 6750, section 3.1.
             Code::CredentialInvalid | Code::CredentialExpired => {
@@ -185,15 +215,19 @@ impl Problem {
             | Code::HostInvalid
             | Code::ContentLengthInvalid
             | Code::IdempotencyKeyInvalid
+            | Code::IdempotencyKeyMissing
             | Code::ConsistencyTokenInvalid
             | Code::BodyUnreadable
             | Code::TenantSuspended
+            | Code::AddressDenied
             | Code::ScopeMissing
             | Code::TenantNotFound
             | Code::RouteNotFound
             | Code::MethodNotAllowed
             | Code::BodyTooLarge
             | Code::HeadersTooLarge
+            | Code::RateLimited
+            | Code::OriginUnavailable
             | Code::EdgeMisconfigured
             | Code::OriginUnreachable
             | Code::OriginTimeout => Vec::new(),
@@ -209,6 +243,13 @@ impl Problem {
     #[must_use]
     pub fn with_header(mut self, name: &'static str, value: String) -> Self {
         self.headers.push((name, value));
+        self
+    }
+
+    /// Adds headers to the answer.
+    #[must_use]
+    pub fn with_headers(mut self, headers: Vec<(&'static str, String)>) -> Self {
+        self.headers.extend(headers);
         self
     }
 
@@ -233,6 +274,7 @@ impl Problem {
             ("cache-control", "no-store".to_owned()),
             (REQUEST_ID_HEADER, request_id.to_string()),
         ];
+        headers.extend(SECURITY_HEADERS.map(|(name, value)| (name, value.to_owned())));
         headers.extend(self.headers.clone());
         Answer {
             status,
@@ -272,8 +314,15 @@ mod tests {
              \"status\":401,\"detail\":\"The API key has expired.\",\"code\":\"credential_expired\",\
              \"request_id\":\"req_0197c0de8f2b7c3a9d4e5f6071829306\"}"
         );
+        let (edge, rest) = answer.headers.split_at(3);
+        let (security, of_problem) = rest.split_at(SECURITY_HEADERS.len());
+        assert!(
+            security
+                .iter()
+                .any(|(name, _)| *name == "x-content-type-options")
+        );
         assert_eq!(
-            answer.headers,
+            [edge, of_problem].concat(),
             [
                 ("content-type", "application/problem+json".to_owned()),
                 ("cache-control", "no-store".to_owned()),

@@ -1,12 +1,16 @@
 //! Where a host leads: the route record of a tenant, as it is kept in the edge's key-value store.
 
+use crate::edge_policy::{EdgePolicy, EdgePolicyError};
 use crate::identity::{ANONYMOUS_PRINCIPAL, PSP_PRINCIPAL, Scopes, is_region};
 use serde::{Deserialize, Serialize};
 pub use souk_domain::TenantStatus;
 use souk_domain::{ApiKeyId, Principal, TenantId};
 
-/// The version of the records that this code writes.
-pub const RECORD_VERSION: u32 = 2;
+/// The newest version of records. It is written only where a record says what the one before cannot:
+/// an edge that is one release behind still reads all others.
+pub const RECORD_VERSION: u32 = 3;
+/// The version that is written otherwise.
+pub const RECORD_VERSION_PLAIN: u32 = 2;
 /// The oldest version that it reads as well: there, a key's principal is the key.
 pub const RECORD_VERSION_MIN: u32 = 1;
 /// Bytes of a record at most.
@@ -45,6 +49,9 @@ pub enum RecordError {
     /// A key's digest is none.
     #[error("the digest of the key {0} is not 64 lower-case hexadecimal digits")]
     Digest(ApiKeyId),
+    /// What it says of issuers, limits and browsers.
+    #[error("the record's policy is malformed")]
+    Policy(#[from] EdgePolicyError),
 }
 
 /// An API key as the edge knows it: never the key, only its digest.
@@ -73,6 +80,8 @@ pub struct RouteRecord {
     pub region: String,
     /// Who may call.
     pub keys: Vec<KeyRecord>,
+    /// Who else may, how often, from which pages, and where to.
+    pub policy: EdgePolicy,
 }
 
 #[derive(Deserialize)]
@@ -88,6 +97,8 @@ struct WireRecord {
     status: TenantStatus,
     region: String,
     keys: Vec<WireKey>,
+    #[serde(default, skip_serializing_if = "EdgePolicy::says_nothing")]
+    policy: EdgePolicy,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -118,6 +129,10 @@ impl RouteRecord {
         if wire.keys.len() > KEYS_MAX {
             return Err(RecordError::TooManyKeys);
         }
+        if version < RECORD_VERSION && !wire.policy.says_nothing() {
+            return Err(RecordError::Version(version));
+        }
+        wire.policy.check()?;
         let mut keys: Vec<KeyRecord> = Vec::with_capacity(wire.keys.len());
         for wire_key in wire.keys {
             let key = KeyRecord {
@@ -138,10 +153,11 @@ impl RouteRecord {
             status: wire.status,
             region: wire.region,
             keys,
+            policy: wire.policy,
         })
     }
 
-    /// The record as JSON, in the present version.
+    /// The record as JSON, in the oldest version that can say it.
     pub fn to_json(&self) -> Result<String, RecordError> {
         let keys = self.keys.iter().map(|key| WireKey {
             id: key.id,
@@ -151,11 +167,16 @@ impl RouteRecord {
             expires_at: key.expires_at,
         });
         let wire = WireRecord {
-            version: RECORD_VERSION,
+            version: if self.policy.says_nothing() {
+                RECORD_VERSION_PLAIN
+            } else {
+                RECORD_VERSION
+            },
             tenant_id: self.tenant_id,
             status: self.status,
             region: self.region.clone(),
             keys: keys.collect(),
+            policy: self.policy.clone(),
         };
         let json = serde_json::to_string(&wire).map_err(RecordError::Malformed)?;
         // What is written must be what is read.
@@ -207,6 +228,15 @@ impl RouteKey {
         let is_address = last.bytes().all(|byte| byte.is_ascii_digit());
         let fits = name.len() <= HOST_BYTES_MAX && !is_address && name.split('.').all(is_label);
         fits.then(|| Self(format!("host:{name}")))
+    }
+
+    /// The record that counts for all hosts one label below another name, where this host has none of
+    /// its own: `host:*.shops.example` for `shop.shops.example`. Never one for a whole top-level domain.
+    pub fn wildcard(&self) -> Option<Self> {
+        let (_, parent) = self.0.strip_prefix("host:")?.split_once('.')?;
+        parent
+            .contains('.')
+            .then(|| Self(format!("host:*.{parent}")))
     }
 
     /// For requests whose path names the tenant, whatever their host is.
@@ -387,6 +417,36 @@ mod tests {
         );
         assert!(RouteKey::of_host("xn--mnchen-3ya.example").is_some());
         assert!(RouteKey::of_host("7.example").is_some());
+    }
+
+    #[test]
+    fn a_wildcard_stands_for_one_label_below_a_domain() {
+        let wildcard = |host: &str| RouteKey::of_host(host).unwrap().wildcard();
+        let key = wildcard("Shop.shops.example:443").unwrap();
+        assert_eq!(key.as_str(), "host:*.shops.example");
+        assert_eq!(
+            wildcard("a.b.shops.example").unwrap().as_str(),
+            "host:*.b.shops.example"
+        );
+        assert_eq!(wildcard("shop.localhost"), None);
+        assert_eq!(wildcard("localhost"), None);
+        let tenant: TenantId = "ten_0197c0de8f2b7c3a9d4e5f6071829304".parse().unwrap();
+        assert_eq!(RouteKey::of_tenant(tenant).wildcard(), None);
+    }
+
+    #[test]
+    fn a_policy_makes_a_record_of_the_newest_version() {
+        let mut plain = RouteRecord::parse(&record().to_string()).unwrap();
+        assert!(plain.to_json().unwrap().starts_with("{\"version\":2,"));
+        plain.policy.disabled = vec!["place_order".to_owned()];
+        let written = plain.to_json().unwrap();
+        assert!(written.starts_with("{\"version\":3,"));
+        assert_eq!(RouteRecord::parse(&written).unwrap(), plain);
+        let older = written.replacen("\"version\":3", "\"version\":2", 1);
+        assert!(matches!(
+            RouteRecord::parse(&older),
+            Err(RecordError::Version(2))
+        ));
     }
 
     #[test]

@@ -2,15 +2,16 @@
 //! scope, with a publishable key, with the scope and nothing else.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod support;
+
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
-use souk_policy::ForwardPlan;
 use souk_policy::api_key::PUBLISHABLE_SCOPES;
-use souk_policy::decide::{Opening, RequestFacts, decide, open};
+use souk_policy::decide::RequestFacts;
 use souk_policy::operations::{Access, OPERATIONS, Operation};
-use souk_policy::problem::Problem;
 use souk_policy::route::RouteRecord;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use support::{Host, Outcome};
 
 const TENANT: &str = "ten_0197c0de8f2b7c3a9d4e5f6071829304";
 
@@ -58,10 +59,12 @@ fn ask(operation: &Operation, record: &RouteRecord, key: Option<&str>) -> Told {
         })
         .collect();
     let authorization = key.map(|key| format!("Bearer {key}"));
-    let headers: Vec<(&str, &str)> = authorization
-        .iter()
-        .map(|value| ("authorization", value.as_str()))
-        .collect();
+    let mut headers = vec![("idempotency-key", "a")];
+    headers.extend(
+        authorization
+            .iter()
+            .map(|value| ("authorization", value.as_str())),
+    );
     let facts = RequestFacts {
         method: operation.method,
         host: "demo.localhost",
@@ -70,14 +73,20 @@ fn ask(operation: &Operation, record: &RouteRecord, key: Option<&str>) -> Told {
         headers: &headers,
         now_unix_s: 1_763_700_000,
         request_id: "req_0197c0de8f2b7c3a9d4e5f60718293ff".parse().unwrap(),
+        client_address: None,
     };
-    assert!(matches!(open(&facts), Ok(Opening::LookUp(_))));
-    told(decide(&facts, Some(record), "local"))
+    let keys = ["host:demo.localhost".to_owned(), format!("tenant:{TENANT}")];
+    let mut host = Host {
+        region: "local".to_owned(),
+        records: BTreeMap::from(keys.map(|key| (key, record.clone()))),
+        ..Host::default()
+    };
+    told(host.run(&facts))
 }
 
-fn told(decision: Result<ForwardPlan, Problem>) -> Told {
-    match decision {
-        Ok(plan) => {
+fn told(outcome: Outcome) -> Told {
+    match outcome {
+        Outcome::Forwarded(plan) => {
             let identity = plan.identity();
             assert_eq!(identity.tenant.to_string(), TENANT);
             Told::Forwarded {
@@ -85,7 +94,10 @@ fn told(decision: Result<ForwardPlan, Problem>) -> Told {
                 scopes: identity.scopes.to_string(),
             }
         }
-        Err(problem) => Told::Refused(problem.code().status(), problem.code().as_str()),
+        Outcome::Refused(problem) => {
+            Told::Refused(problem.code().status(), problem.code().as_str())
+        }
+        Outcome::Answered(answer) => panic!("{answer:?}"),
     }
 }
 

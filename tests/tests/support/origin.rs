@@ -128,6 +128,12 @@ impl Origin {
         }
     }
 
+    /// Where it listens, on 127.0.0.1.
+    #[allow(dead_code, reason = "each test program uses a part of this")]
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}{PREFIX}", self.port)
     }

@@ -36,9 +36,49 @@ impl Worker {
     /// Starts the worker of the packaged artefacts in front of `origin_url`. `records` are host names
     /// and what the store holds under them.
     pub(crate) fn start(origin_url: &str, records: &[(&str, String)]) -> Self {
+        let of_hosts = records.iter();
+        let entries: Vec<(String, String)> = of_hosts
+            .map(|(host, record)| (format!("host:{host}"), record.clone()))
+            .collect();
+        Self::start_with(origin_url, &entries)
+    }
+
+    /// The same with `entries` of the store, by their keys.
+    #[allow(dead_code, reason = "each test program uses a part of this")]
+    pub(crate) fn start_with(origin_url: &str, entries: &[(String, String)]) -> Self {
         let home = tempfile::tempdir().unwrap();
-        configure(home.path(), origin_url);
-        publish(home.path(), records);
+        configure(home.path(), origin_url, &module("index.js"));
+        publish(home.path(), entries);
+        Self::run(home)
+    }
+
+    /// Starts, in place of the worker, what runs vectors against the policy as it is packaged.
+    #[allow(dead_code, reason = "each test program uses a part of this")]
+    pub(crate) fn start_harness() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        // A folder of their own: wrangler watches it.
+        let modules = home.path().join("modules");
+        fs::create_dir(&modules).unwrap();
+        for name in ["policy.js", "index_bg.wasm"] {
+            fs::copy(module(name), modules.join(name)).unwrap();
+        }
+        let harness = modules.join("harness.js");
+        fs::copy(
+            repository().join("tests/tests/support/harness.js"),
+            &harness,
+        )
+        .unwrap();
+        configure(home.path(), "http://127.0.0.1:9", &harness);
+        let path = home.path().join("wrangler.toml");
+        let settings = fs::read_to_string(&path).unwrap();
+        // It has no objects, and its modules lie beside it.
+        let (before, rest) = settings.split_once("[[durable_objects.bindings]]").unwrap();
+        let (_, behind) = rest.split_once("[vars]").unwrap();
+        fs::write(&path, format!("find_additional_modules = true\nrules = [{{ type = \"ESModule\", globs = [\"**/*.js\"] }}]\n{before}[vars]{behind}")).unwrap();
+        Self::run(home)
+    }
+
+    fn run(home: TempDir) -> Self {
         let mut command = wrangler(home.path());
         command
             .args(["dev", "--local", "--ip", "127.0.0.1", "--port", "0"])
@@ -77,9 +117,16 @@ pub(crate) fn record(tenant: &str, status: &str, region: &str, keys: &[Value]) -
     .to_string()
 }
 
-fn configure(home: &Path, origin_url: &str) {
-    let module = Path::new(&variable("SOUK_TEST_ARTEFACTS")).join("edge/index.js");
+/// A file of the packaged worker.
+fn module(name: &str) -> PathBuf {
+    let module = Path::new(&variable("SOUK_TEST_ARTEFACTS"))
+        .join("edge")
+        .join(name);
     assert!(module.is_file(), "{} is missing", module.display());
+    module
+}
+
+fn configure(home: &Path, origin_url: &str, module: &Path) {
     let settings = fs::read_to_string(repository().join("edge/wrangler.toml")).unwrap();
     assert!(settings.contains(MAIN), "edge/wrangler.toml has no {MAIN}");
     let main = format!("main = {}", json!(module));
@@ -93,10 +140,10 @@ fn configure(home: &Path, origin_url: &str) {
     fs::write(home.join("edge.env"), variables).unwrap();
 }
 
-fn publish(home: &Path, records: &[(&str, String)]) {
-    let entries: Vec<Value> = records
+fn publish(home: &Path, entries: &[(String, String)]) {
+    let entries: Vec<Value> = entries
         .iter()
-        .map(|(host, record)| json!({ "key": format!("host:{host}"), "value": record }))
+        .map(|(key, value)| json!({ "key": key, "value": value }))
         .collect();
     fs::write(home.join("records.json"), json!(entries).to_string()).unwrap();
     let mut command = wrangler(home);

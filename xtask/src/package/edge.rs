@@ -1,4 +1,4 @@
-//! The edge worker's bundle, by worker-build.
+//! The edge worker's bundle: the policy in WASM, and the JavaScript around it.
 
 use super::{Artefacts, EdgeEntry};
 use crate::files;
@@ -14,8 +14,10 @@ use std::io::Write as _;
 use std::path::Path;
 use tokio::process::Command;
 
+const TARGET: &str = "wasm32-unknown-unknown";
+
 /// All that the bundle is made from. The crates are those that `cargo xtask tidy` lets the edge use.
-const INPUTS: [&str; 11] = [
+const INPUTS: [&str; 10] = [
     "Cargo.lock",
     "Cargo.toml",
     "core/domain/Cargo.toml",
@@ -25,10 +27,22 @@ const INPUTS: [&str; 11] = [
     "edge/Cargo.toml",
     "edge/package-lock.json",
     "edge/src",
-    "local/tools.txt",
     "rust-toolchain.toml",
 ];
-const BUNDLE: [&str; 2] = ["index.js", "index_bg.wasm"];
+const WASM: &str = "index_bg.wasm";
+/// The worker, and its WASM.
+const BUNDLE: [&str; 2] = ["index.js", WASM];
+/// The policy without the worker, for whoever runs its vectors in workerd; not deployed.
+const POLICY: &str = "policy.js";
+/// What workerd's V8 has, and rustc uses.
+const WASM_FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-multivalue",
+    "--enable-mutable-globals",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
 
 /// Builds the bundle, unless the one in `artefacts` is made from the same inputs.
 pub(super) async fn package(
@@ -38,19 +52,20 @@ pub(super) async fn package(
 ) -> Result<EdgeEntry> {
     let inputs_sha256 = hash_inputs(repo)?;
     let out = artefacts.dir.join("edge");
-    let complete = BUNDLE.iter().all(|name| out.join(name).is_file());
+    let complete = BUNDLE
+        .iter()
+        .chain([&POLICY])
+        .all(|name| out.join(name).is_file());
     if let Some(before) = before
         && before.inputs_sha256 == inputs_sha256
         && complete
     {
         return Ok(before.clone());
     }
-    build(repo).await?;
-    fs::create_dir_all(&out)?;
+    build(repo, &out).await?;
     let (mut bytes, mut gzip_bytes) = (0_u64, 0_u64);
     for name in BUNDLE {
-        let content = fs::read(repo.root.join("edge/build").join(name))?;
-        fs::write(out.join(name), &content)?;
+        let content = fs::read(out.join(name))?;
         bytes = bytes.saturating_add(u64::try_from(content.len())?);
         gzip_bytes = gzip_bytes.saturating_add(gzip_len(&content)?);
     }
@@ -62,25 +77,80 @@ pub(super) async fn package(
     })
 }
 
-async fn build(repo: &Repo) -> Result<()> {
+/// Compiles, declares the border (wasm-bindgen), shrinks and bundles.
+async fn build(repo: &Repo, out: &Path) -> Result<()> {
     let tools = EdgeTools::find(repo)?;
-    let mut command = Command::new(&tools.worker_build);
-    command
-        .args(["--profile", "edge"])
-        .current_dir(repo.root.join("edge"))
-        .env("PATH", tools.path(&repo.search_path)?)
-        .env("WASM_BINDGEN_BIN", &tools.wasm_bindgen)
-        .env("WASM_OPT_BIN", &tools.wasm_opt)
-        .env("ESBUILD_BIN", &tools.esbuild)
+    let search_path = tools.path(&repo.search_path)?;
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["build", "--profile", "edge", "--package", "souk-edge"])
+        .args(["--target", TARGET])
+        .current_dir(&repo.root)
         .env("CARGO_TARGET_DIR", &repo.target);
     if let Some(toolchain) = &repo.wasm_toolchain {
-        command.env("RUSTUP_TOOLCHAIN", toolchain);
+        cargo.env("RUSTUP_TOOLCHAIN", toolchain);
     }
-    if !run_foreground(&mut command).await?.success() {
-        bail!(
-            "the edge worker does not build; where the target wasm32-unknown-unknown cannot be \
-             installed, SOUK_WASM_TOOLCHAIN can name a toolchain that has it"
-        );
+    run(
+        &mut cargo,
+        "the edge worker does not build; where the target wasm32-unknown-unknown \
+        cannot be installed, SOUK_WASM_TOOLCHAIN can name a toolchain that has it",
+    )
+    .await?;
+
+    let draft = repo.target.join("souk-edge-bundle");
+    fs::create_dir_all(&draft)?;
+    fs::create_dir_all(out)?;
+    let compiled = repo.target.join(TARGET).join("edge/souk_edge.wasm");
+    let mut bindgen = Command::new(&tools.wasm_bindgen);
+    bindgen
+        .args([
+            "--target",
+            "web",
+            "--no-typescript",
+            "--out-name",
+            "souk_edge",
+        ])
+        .arg("--out-dir")
+        .arg(&draft)
+        .arg(compiled);
+    run(&mut bindgen, "wasm-bindgen has failed").await?;
+
+    let mut shrink = Command::new(&tools.wasm_opt);
+    shrink
+        .arg("-Oz")
+        .args(WASM_FEATURES)
+        .arg("-o")
+        .arg(out.join(WASM))
+        .arg(draft.join("souk_edge_bg.wasm"))
+        .env("PATH", &search_path);
+    run(&mut shrink, "wasm-opt has failed").await?;
+
+    for entry in files::entries(&repo.root.join("edge/src"))? {
+        if let Some(name) = entry.file_name()
+            && entry.extension().is_some_and(|kind| kind == "js")
+        {
+            fs::copy(&entry, draft.join(name))?;
+        }
+    }
+    for (source, bundle) in [("worker.js", "index.js"), (POLICY, POLICY)] {
+        let mut esbuild = Command::new(&tools.esbuild);
+        esbuild
+            .arg(draft.join(source))
+            .args(["--bundle", "--format=esm", "--target=es2022", "--minify"])
+            .args([
+                "--external:./index_bg.wasm",
+                "--external:cloudflare:workers",
+            ])
+            .arg("--log-level=warning")
+            .arg(format!("--outfile={}", out.join(bundle).display()));
+        run(&mut esbuild, "esbuild has failed").await?;
+    }
+    Ok(())
+}
+
+async fn run(command: &mut Command, problem: &str) -> Result<()> {
+    if !run_foreground(command).await?.success() {
+        bail!("{problem}");
     }
     Ok(())
 }

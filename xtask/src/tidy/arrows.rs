@@ -120,7 +120,9 @@ fn forbidden_arrows(package: &Package, layer: &Layer, members: &[&Package]) -> V
             let by_layer = layer.may_use.contains(&name)
                 && (layer.name == "souk-bench" || !FOR_TESTS_ONLY.contains(&name));
             let in_tests = dependency.kind == DependencyKind::Development
-                && (FOR_TESTS_ONLY.contains(&name)
+                // Itself: with features that its own tests need.
+                && (name == layer.name
+                    || FOR_TESTS_ONLY.contains(&name)
                     || (layer.name == "souk-e2e" && OF_E2E_TESTS.contains(&name))
                     || (layer.name == "souk-chaos" && OF_CHAOS_TESTS.contains(&name))
                     || (layer.name == "souk-cli" && OF_CLI_TESTS.contains(&name))

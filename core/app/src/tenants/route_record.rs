@@ -4,6 +4,7 @@ use super::add_domain::host_name;
 use super::create_key::is_live;
 use super::{TenantError, TenantTools, TenantView, show_tenant};
 use souk_domain::{TenantId, Timestamp};
+use souk_policy::edge_policy::EdgePolicy;
 use souk_policy::identity::Scopes;
 use souk_policy::route::{KeyRecord, RouteKey, RouteRecord};
 
@@ -82,5 +83,6 @@ fn record(view: &TenantView, now: Timestamp) -> Result<RouteRecord, TenantError>
         status: view.tenant.placement.status,
         region: view.tenant.region.clone(),
         keys,
+        policy: EdgePolicy::default(),
     })
 }

@@ -1,0 +1,325 @@
+//! The policy's vectors in the real workerd: tokens, hostile requests and decisions, as the native tests
+//! have them, and what only a running worker shows: keys that are fetched, limits that count.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    dead_code,
+    reason = "tests"
+)]
+
+#[path = "support/edge.rs"]
+mod edge;
+#[path = "support/origin.rs"]
+mod origin;
+#[path = "support/wire.rs"]
+mod wire;
+#[path = "support/worker.rs"]
+mod worker;
+
+use edge::{check_problem, ring};
+use origin::{Origin, Reply};
+use serde_json::{Value, json};
+use souk_e2e::variable;
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+use wire::{Answer, Call};
+use worker::{SIGNING_KEY, SIGNING_KEY_ID, Worker};
+
+const READ: &str = "/v1/orders/ord_1";
+const ONE: &str = "one.localhost";
+const KEY_A: &str = "souk_sk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+fn testdata(name: &str) -> Value {
+    let tests = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
+    let path = tests
+        .parent()
+        .unwrap()
+        .join("core/policy/testdata")
+        .join(name);
+    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The worker with the records of the table of hostile requests, an origin, and the issuers' keys at a
+/// server of their own.
+struct Place {
+    worker: Worker,
+    origin: Origin,
+    issuers: Origin,
+    tokens: Value,
+    table: Value,
+}
+
+impl Place {
+    fn start(change: impl FnOnce(&mut Value)) -> Self {
+        let tokens = testdata("tokens.json");
+        let origin = Origin::start(ring(SIGNING_KEY_ID, SIGNING_KEY));
+        let issuers = Origin::start(ring(SIGNING_KEY_ID, SIGNING_KEY));
+        let keys_host = format!("127.0.0.1:{}", issuers.port());
+        for (url, jwks) in tokens["jwks"].as_object().unwrap() {
+            let path = url.strip_prefix("https://keys.example").unwrap();
+            let headers = vec![("cache-control", "max-age=600")];
+            issuers.reply(path, Reply::With(200, headers, jwks.to_string().into()));
+        }
+        let text = testdata("hostile.json").to_string();
+        let text = text.replace("https://keys.example", &format!("http://{keys_host}"));
+        let mut table: Value =
+            serde_json::from_str(&text.replace("\"keys.example\"", &format!("{keys_host:?}")))
+                .unwrap();
+        change(&mut table);
+        let mut entries = vec![("edge:settings".to_owned(), table["settings"].to_string())];
+        for (key, record) in table["records"].as_object().unwrap() {
+            entries.push((key.clone(), record.to_string()));
+        }
+        let worker = Worker::start_with(&origin.url(), &entries);
+        Self {
+            worker,
+            origin,
+            issuers,
+            tokens,
+            table,
+        }
+    }
+
+    fn token(&self, name: &str) -> &str {
+        let cases = self.tokens["cases"].as_array().unwrap();
+        let case = cases.iter().find(|case| case["name"] == *name);
+        case.unwrap()["token"].as_str().unwrap()
+    }
+
+    fn send(&self, call: &Call) -> Answer {
+        call.send(self.worker.port)
+    }
+
+    /// Stops the worker; what it has logged has no secret and no token.
+    fn stop(self) -> String {
+        let log = self.worker.stop();
+        for secret in ["souk_sk_", "souk_pk_", "eyJ", SIGNING_KEY, "user-1"] {
+            assert!(!log.contains(secret), "{secret} is logged:\n{log}");
+        }
+        log
+    }
+}
+
+fn read(token: &str) -> Call {
+    Call::new("GET", ONE, READ).key(token)
+}
+
+#[test]
+fn every_token_has_its_verdict_by_webcrypto() {
+    let place = Place::start(|_| {});
+    for case in place.tokens["cases"].as_array().unwrap() {
+        let name = case["name"].as_str().unwrap();
+        let token = case["token"].as_str().unwrap();
+        if token.contains(['{', ' ']) {
+            continue; // Not even a header's value.
+        }
+        let answer = place.send(&read(token));
+        let expect = &case["expect"];
+        let seen = place.origin.take_seen();
+        if let Some(accepted) = expect.get("accepted") {
+            if accepted["scopes"].as_str().unwrap().contains("orders:read") {
+                assert_eq!(answer.status, 200, "{name}: {answer:?}");
+                let identity = seen[0].identity();
+                assert_eq!(
+                    identity.principal,
+                    accepted["principal"].as_str().unwrap(),
+                    "{name}"
+                );
+                assert_eq!(
+                    identity.scopes.to_string(),
+                    accepted["scopes"].as_str().unwrap()
+                );
+            } else {
+                check_problem(name, &answer, 403, "scope_missing");
+            }
+            continue;
+        }
+        let code = match expect["refused"].as_str().unwrap() {
+            "expired" => "credential_expired",
+            _ => "credential_invalid",
+        };
+        check_problem(name, &answer, 401, code);
+        assert_eq!(seen.len(), 0, "{name}");
+    }
+    // All of them, with eight unknown key ids among them, have cost two fetches of a set at most.
+    let fetched = place.issuers.take_seen();
+    assert!(fetched.len() <= 8, "{}", fetched.len());
+    place.stop();
+}
+
+#[test]
+fn hostile_requests_are_refused_for_the_right_reason() {
+    let place = Place::start(|_| {});
+    for case in place.table["cases"].as_array().unwrap() {
+        if case["only"] == "native" {
+            continue;
+        }
+        let text = |name: &str| case[name].as_str().unwrap();
+        let mut call = Call::new(text("method"), text("host"), text("target"));
+        let mut declared = None;
+        for header in case["headers"].as_array().unwrap() {
+            let (name, value) = (header[0].as_str().unwrap(), header[1].as_str().unwrap());
+            if name == "content-length" {
+                declared = value.parse().ok();
+            } else {
+                call = call.header(name, value);
+            }
+        }
+        if let Some(token) = case["token"].as_str() {
+            call = call.key(place.token(token));
+        }
+        if let Some(body) = case["body"].as_str() {
+            call = call.body(body);
+        }
+        if let Some(bytes) = declared {
+            call = call.declare(bytes);
+        }
+        let expect = case.get("in_workerd").unwrap_or(&case["expect"]);
+        let status = u16::try_from(expect["status"].as_u64().unwrap()).unwrap();
+        let answer = place.send(&call);
+        check_problem(
+            text("name"),
+            &answer,
+            status,
+            expect["code"].as_str().unwrap(),
+        );
+        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(place.origin.take_seen().len(), 0, "{}", text("name"));
+    }
+    let wildcard = Call::new("GET", "any.shops.example", READ)
+        .key("souk_sk_DDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDD");
+    for good in [read(KEY_A), read(place.token("ES256")), wildcard] {
+        assert_eq!(place.send(&good).status, 200);
+    }
+    place.stop();
+}
+
+#[test]
+fn a_flood_of_unknown_key_ids_and_an_issuer_that_is_down() {
+    let place = Place::start(|_| {});
+    let unknown = place.token("the key id \"ES-1\"");
+    let (call, port) = (read(unknown), place.worker.port);
+    let answers: Vec<u16> = thread::scope(|scope| {
+        let calls: Vec<_> = (0..40)
+            .map(|_| scope.spawn(|| call.send(port).status))
+            .collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    assert!(answers.iter().all(|status| *status == 401), "{answers:?}");
+    assert_eq!(
+        place.issuers.take_seen().len(),
+        1,
+        "one fetch for all of them"
+    );
+    assert_eq!(place.send(&read(place.token("ES256"))).status, 200);
+
+    place
+        .issuers
+        .reply("/ed.json", Reply::With(500, vec![], vec![]));
+    let answer = place.send(&read(place.token("EdDSA")));
+    check_problem("an issuer that is down", &answer, 503, "keys_unavailable");
+    assert!(answer.header("retry-after").is_some());
+    let large = vec![b' '; 64 * 1024 + 1];
+    place
+        .issuers
+        .reply("/rs.json", Reply::With(200, vec![], large));
+    let answer = place.send(&read(place.token("RS256")));
+    check_problem(
+        "a key set that is too large",
+        &answer,
+        503,
+        "keys_unavailable",
+    );
+    // Others are not troubled.
+    assert_eq!(place.send(&read(place.token("ES256"))).status, 200);
+    let log = place.stop();
+    assert!(log.contains("edge.problem code=keys_unavailable"), "{log}");
+}
+
+#[test]
+fn the_limiter_counts_across_requests_and_tells_its_state() {
+    let place = Place::start(|table| {
+        table["records"]["host:one.localhost"]["policy"]["limits"] = json!({
+            "tenant": { "emission_interval_us": 3_600_000_000_u64, "burst": 20 },
+            "key": { "emission_interval_us": 3_600_000_000_u64, "burst": 5 },
+        });
+    });
+    let first = place.send(&read(KEY_A));
+    assert_eq!(first.status, 200, "{first:?}");
+    let policy = "\"tenant\";q=20;w=72000, \"key\";q=5;w=18000";
+    assert_eq!(first.header("ratelimit-policy"), Some(policy));
+    assert!(
+        first
+            .header("ratelimit")
+            .unwrap()
+            .starts_with("\"tenant\";r=19;")
+    );
+    let (call, port) = (read(KEY_A), place.worker.port);
+    let statuses: Vec<u16> = thread::scope(|scope| {
+        let calls: Vec<_> = (0..30)
+            .map(|_| scope.spawn(|| call.send(port).status))
+            .collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    let passed = statuses.iter().filter(|status| **status == 200).count();
+    let refused = statuses.iter().filter(|status| **status == 429).count();
+    assert_eq!(passed + refused, 30, "{statuses:?}");
+    // A limiter that is late counts for reads as one that says nothing; it never lets the rest in.
+    let other = place.send(&read("souk_sk_BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBB"));
+    assert_eq!(
+        other.status, 200,
+        "another key has limits of its own: {other:?}"
+    );
+    let answer = place.send(&read(KEY_A));
+    check_problem("over the limit", &answer, 429, "rate_limited");
+    assert_eq!(answer.header("retry-after"), Some("3600"));
+    place.stop();
+}
+
+#[test]
+fn decisions_are_the_same_as_natively() {
+    let vectors = testdata("decisions.json");
+    let worker = Worker::start_harness();
+    let call = Call::new("POST", "harness.localhost", "/").body(vectors.to_string());
+    let answer = call.send(worker.port);
+    assert_eq!(
+        answer.status,
+        200,
+        "{}",
+        String::from_utf8_lossy(&answer.body)
+    );
+    let outcomes = answer.json();
+    let cases = vectors["cases"].as_array().unwrap();
+    assert_eq!(outcomes.as_array().unwrap().len(), cases.len());
+    for (case, outcome) in cases.iter().zip(outcomes.as_array().unwrap()) {
+        let name = &case["name"];
+        let path = &case["request"]["path"];
+        if path.as_str().is_some_and(|path| !path.starts_with('/')) {
+            continue; // No URL says this.
+        }
+        let expect = &case["expect"];
+        if let Some(refused) = expect.get("refused") {
+            assert_eq!(outcome["status"], refused["status"], "{name}: {outcome}");
+            assert_eq!(outcome["code"], refused["code"], "{name}: {outcome}");
+        } else if let Some(answered) = expect.get("answered") {
+            assert_eq!(outcome["status"], answered["status"], "{name}");
+        } else {
+            let forwarded = &expect["forwarded"];
+            for (header, value) in forwarded["headers"].as_object().unwrap() {
+                // The id is made anew, and so is what is signed with it.
+                if !["souk-request-id", "signature", "signature-input"].contains(&header.as_str()) {
+                    assert_eq!(
+                        outcome["headers"][header], *value,
+                        "{name}: {header}: {outcome}"
+                    );
+                }
+            }
+            assert_eq!(outcome["stripped"], forwarded["stripped"], "{name}");
+        }
+    }
+    worker.stop();
+}
