@@ -7,6 +7,11 @@ use souk_postgres::Database;
 use uuid::Uuid;
 
 const FILL: &str = include_str!("../sql/fill_outbox.sql");
+const FILL_HISTORY: &str = include_str!("../sql/fill_history.sql");
+/// Days of history: as long as it is kept.
+const DAYS: u64 = 7;
+/// So that millions fit the disk.
+const SHORT_BODY: &str = r#"{"specversion":"1.0","source":"/souk/orders","type":"order.placed.v1","subject":"ord_01a1fea6b16976739d9246c99af38a24","data":{"padding":"xxxxxxxxxxxxxxxxxxxx"}}"#;
 /// The order that the text of an event tells of, and the event's id, in that text.
 const ORDER_IN_BODY: &str = "01a1fea6b16976739d9246c99af38a24";
 const EVENT_IN_BODY: &str = "01a1fea6b16976739d9246cad6d4aa23";
@@ -35,6 +40,10 @@ impl<'a> Outbox<'a> {
 
     /// Writes `events` events, four of each order, those of an order far apart.
     pub(crate) async fn fill(&self, events: u64) -> Result<()> {
+        self.fill_with(events, EVENT_BODY.trim_end()).await
+    }
+
+    async fn fill_with(&self, events: u64, body: &str) -> Result<()> {
         let tenant = self.tenant.to_string();
         let orders = events.div_ceil(EVENTS_PER_ORDER).to_string();
         let (events, per_order) = (events.to_string(), EVENTS_PER_ORDER.to_string());
@@ -43,11 +52,28 @@ impl<'a> Outbox<'a> {
             ("orders", orders.as_str()),
             ("events", events.as_str()),
             ("per_order", per_order.as_str()),
-            ("body", EVENT_BODY.trim_end()),
+            ("body", body),
             ("order_in_body", ORDER_IN_BODY),
             ("event_in_body", EVENT_IN_BODY),
         ];
         self.database.sql(FILL, &variables).await?;
+        Ok(())
+    }
+
+    /// As [`Outbox::fill`], with texts of a few words.
+    pub(crate) async fn fill_short(&self, events: u64) -> Result<()> {
+        self.fill_with(events, SHORT_BODY).await
+    }
+
+    /// Writes about `events` events of the last seven days that were published.
+    pub(crate) async fn fill_history(&self, events: u64) -> Result<()> {
+        let (tenant, per_day) = (self.tenant.to_string(), (events / DAYS).to_string());
+        let variables = [
+            ("tenant", tenant.as_str()),
+            ("per_day", per_day.as_str()),
+            ("body", SHORT_BODY),
+        ];
+        self.database.sql(FILL_HISTORY, &variables).await?;
         Ok(())
     }
 

@@ -122,6 +122,21 @@ fn relay_scaling_runs() {
     run_quickly("relay-scaling");
 }
 
+#[test]
+fn relay_backlog_runs() {
+    run_quickly("relay-backlog");
+}
+
+#[test]
+fn relay_latency_runs() {
+    run_quickly("relay-latency");
+}
+
+#[test]
+fn relay_cost_runs() {
+    run_quickly("relay-cost");
+}
+
 /// A benchmark that is under way: its server takes orders.
 struct UnderWay {
     bench: Child,

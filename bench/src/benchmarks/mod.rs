@@ -8,6 +8,9 @@ mod place_order;
 mod place_order_node;
 mod placing;
 mod relay;
+mod relay_backlog;
+mod relay_cost;
+mod relay_latency;
 mod relay_scaling;
 mod relay_sqs;
 
@@ -42,6 +45,12 @@ pub(crate) enum Benchmark {
     RelaySqs,
     /// Several relays on one backlog, against one
     RelayScaling,
+    /// Leasing lanes and reading on beside ten million published events, against an empty outbox
+    RelayBacklog,
+    /// From the commit to the queue, idle and at 500 events a second, against sending right away
+    RelayLatency,
+    /// What a million events cost by AWS's price list
+    RelayCost,
 }
 
 /// How a benchmark is run.
@@ -96,6 +105,9 @@ impl Benchmark {
             Self::Relay => "relay",
             Self::RelaySqs => "relay-sqs",
             Self::RelayScaling => "relay-scaling",
+            Self::RelayBacklog => "relay-backlog",
+            Self::RelayLatency => "relay-latency",
+            Self::RelayCost => "relay-cost",
         }
     }
 
@@ -111,6 +123,9 @@ impl Benchmark {
             Self::Relay => relay::run(settings).await,
             Self::RelaySqs => relay_sqs::run(settings).await,
             Self::RelayScaling => relay_scaling::run(settings).await,
+            Self::RelayBacklog => relay_backlog::run(settings).await,
+            Self::RelayLatency => relay_latency::run(settings).await,
+            Self::RelayCost => relay_cost::run(settings).await,
         }
     }
 }
