@@ -222,18 +222,26 @@ impl<P: EventPublisher> Relay<P> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        runtime
-            .block_on(async {
-                let settings = settings();
-                while !self.stop.load(Ordering::Relaxed) {
-                    if self.woken().await? {
-                        self.relay(&settings).await?;
-                    }
-                }
-                self.database.close().await;
-                anyhow::Ok(())
-            })
-            .inspect_err(|error| eprintln!("the relay ends: {error:#}"))
+        let went = runtime.block_on(self.go());
+        went.inspect_err(|error| eprintln!("the relay ends: {error:#}"))
+    }
+
+    async fn go(&self) -> Result<()> {
+        let settings = settings();
+        let mut ran_at = Instant::now();
+        while !self.stop.load(Ordering::Relaxed) {
+            let woken = self.woken().await?;
+            if !woken && ran_at.elapsed() < SWEEP_EVERY {
+                continue;
+            }
+            let published = self.relay(&settings).await?;
+            ran_at = Instant::now();
+            if !woken {
+                self.seen.swept.fetch_add(published, Ordering::Relaxed);
+            }
+        }
+        self.database.close().await;
+        Ok(())
     }
 
     /// Whether the doorbell rang.

@@ -58,6 +58,14 @@ impl EventFacts {
 }
 
 impl EventFilter {
+    /// The type, where there is only one.
+    pub(crate) fn only_type(&self) -> Option<String> {
+        match self.types.as_slice() {
+            [only] => Some(only.clone()),
+            _ => None,
+        }
+    }
+
     /// Whether these are meant. What is not known of an event is not what was asked for.
     pub(crate) fn admits(&self, facts: &EventFacts) -> bool {
         let tenant = self.tenant.is_none() || facts.tenant == self.tenant;

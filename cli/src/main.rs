@@ -12,10 +12,12 @@ mod event_filter;
 mod interrupt;
 mod ledger;
 mod operator;
+mod outbox;
 mod pace;
 mod process;
 mod progress;
 mod reconcile;
+mod sqs;
 mod tenants;
 mod webhooks;
 
@@ -47,6 +49,8 @@ enum Command {
     Reconcile(reconcile::Arguments),
     /// Webhooks to a tenant's own systems: endpoints, what was sent to them, and sending it again.
     Webhooks(webhooks::Arguments),
+    /// The outbox: how it stands, sending its history again, and what its queues refuse.
+    Outbox(outbox::Arguments),
     /// Messages that a consumer has given up: what they are, back to their queue, or away.
     Dlq(dlq::Arguments),
 }
@@ -60,6 +64,7 @@ async fn main() -> ExitCode {
         Command::Ledger(arguments) => ledger::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,
         Command::Webhooks(arguments) => webhooks::run(arguments).await,
+        Command::Outbox(arguments) => outbox::run(arguments).await,
         Command::Dlq(arguments) => dlq::run(arguments).await,
         // It has more than two ways to end.
         Command::Catalog(arguments) => return catalog::run(arguments).await,

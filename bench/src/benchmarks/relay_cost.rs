@@ -111,7 +111,7 @@ pub(super) async fn run(settings: &Settings<'_>) -> Result<Outcome> {
         per_million(&prices, steady),
         per_million(&prices, burst),
     );
-    let line = |name: &str, cost: Cost| {
+    let told = |name: &str, cost: Cost| {
         format!(
             "{name}: ${:.2} (doorbell {:.3}, runs {:.3}, queues {:.3}, logs {:.3})",
             cost.total(),
@@ -133,9 +133,9 @@ pub(super) async fn run(settings: &Settings<'_>) -> Result<Outcome> {
         limit: Limit::None,
         notes: vec![
             format!("prices of {}, {}", prices.as_of, prices.region),
-            line("a month without events", idle_month),
-            line("a million events at 10 a second", per_steady),
-            line("a million events in bursts", per_burst),
+            told("a month without events", idle_month),
+            told("a million events at 10 a second", per_steady),
+            told("a million events in bursts", per_burst),
             "the ratio is that of the last two".to_owned(),
         ],
         facts: json!({

@@ -1,34 +1,22 @@
 //! A queue and its dead letter queue, over the SQS API.
 
 use super::letter::Letter;
-use anyhow::{Context as _, Result, bail};
+use crate::sqs::{self, BATCH_MAX, Outcomes, all_failed, entry_id, outcomes, told};
+use anyhow::{Context as _, Result};
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
+use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{
-    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
-    DeleteMessageBatchRequestEntry, DeleteMessageBatchResultEntry, MessageSystemAttributeName,
-    QueueAttributeName, SendMessageBatchRequestEntry, SendMessageBatchResultEntry,
+    ChangeMessageVisibilityBatchRequestEntry, DeleteMessageBatchRequestEntry,
+    DeleteMessageBatchResultEntry, MessageSystemAttributeName, QueueAttributeName,
+    SendMessageBatchRequestEntry,
 };
-use core::fmt;
-use core::time::Duration;
 use serde_json::Value;
-use souk_domain::Queue;
-use souk_runtime::adapters::{AwsBounds, aws_config};
-use souk_runtime::config::Lookup;
-use std::collections::BTreeMap;
 
-/// Messages of one request at most: a limit of SQS.
-pub(super) const BATCH_MAX: usize = 10;
 /// How long what was received is hidden from others. What a killed process has received comes back
 /// after it.
 const HIDDEN_S: i32 = 300;
 /// A request that waits asks every server of the queue, so that empty means empty.
 const WAIT_S: i32 = 1;
-const BOUNDS: AwsBounds = AwsBounds {
-    attempt_timeout: Duration::from_secs(10),
-    operation_timeout: Duration::from_secs(30),
-    attempts_max: 4,
-};
 
 /// A queue, and the one with the messages that its consumer has given up.
 #[derive(Debug)]
@@ -38,14 +26,11 @@ pub(super) struct Queues {
     letters_url: String,
 }
 
-/// What became of each entry of a request, in its order.
-pub(super) type Outcomes = Vec<Result<(), String>>;
-
 impl Queues {
     /// Finds both by a name in `SOUK_EVENT_QUEUES` or by the URL of the first.
     pub(super) async fn find(queue: &str) -> Result<Self> {
-        let source_url = url_of(queue)?;
-        let client = Client::new(&aws_config(BOUNDS).await);
+        let source_url = sqs::url_of(queue)?.url;
+        let client = sqs::client().await;
         let wanted = QueueAttributeName::RedrivePolicy;
         let attributes = client
             .get_queue_attributes()
@@ -114,25 +99,7 @@ impl Queues {
 
     /// Sends `entries`, made with [`entry_id`] of their places, to the queue.
     pub(super) async fn send(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Outcomes {
-        let count = entries.len();
-        let sent = self
-            .client
-            .send_message_batch()
-            .queue_url(&self.source_url)
-            .set_entries(Some(entries))
-            .send()
-            .await;
-        match sent {
-            Ok(sent) => {
-                let taken = sent
-                    .successful()
-                    .iter()
-                    .map(SendMessageBatchResultEntry::id);
-                outcomes(count, taken, sent.failed())
-            }
-            // It may have been taken; then the next try is dropped, by its id.
-            Err(error) => all_failed(count, error),
-        }
+        sqs::send(&self.client, &self.source_url, entries).await
     }
 
     /// Deletes these.
@@ -184,55 +151,4 @@ impl Queues {
             }
         }
     }
-}
-
-/// The id of an entry in its request.
-pub(super) fn entry_id(place: usize) -> String {
-    place.to_string()
-}
-
-fn url_of(queue: &str) -> Result<String> {
-    if queue.contains("://") {
-        return Ok(queue.to_owned());
-    }
-    let name: Queue = queue.parse()?;
-    let mut urls = Lookup::environment().event_queues()?;
-    match urls.remove(&name) {
-        Some(url) => Ok(url),
-        None => bail!("SOUK_EVENT_QUEUES has no {name}"),
-    }
-}
-
-/// Only what the answer names as done counts as done.
-fn outcomes<'a>(
-    count: usize,
-    done: impl Iterator<Item = &'a str>,
-    failed: &[BatchResultErrorEntry],
-) -> Outcomes {
-    let mut by_id: BTreeMap<String, Result<(), String>> = BTreeMap::new();
-    by_id.extend(done.map(|id| (id.to_owned(), Ok(()))));
-    by_id.extend(failed.iter().map(|entry| {
-        let message = entry.message().unwrap_or("no message");
-        let reason = format!("{}: {message}", entry.code());
-        (entry.id().to_owned(), Err(reason))
-    }));
-    let unmentioned = || Err("the queue's answer does not mention it".to_owned());
-    (0..count)
-        .map(|place| by_id.remove(&entry_id(place)).unwrap_or_else(unmentioned))
-        .collect()
-}
-
-fn all_failed<E, R>(count: usize, error: SdkError<E, R>) -> Outcomes
-where
-    SdkError<E, R>: core::error::Error,
-{
-    let reason = DisplayErrorContext(error).to_string();
-    vec![Err(reason); count]
-}
-
-fn told<E, R>(error: SdkError<E, R>) -> anyhow::Error
-where
-    SdkError<E, R>: core::error::Error + fmt::Debug,
-{
-    anyhow::anyhow!("{}", DisplayErrorContext(error))
 }

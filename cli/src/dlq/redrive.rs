@@ -1,21 +1,19 @@
 //! `souk dlq redrive`
 
 use super::letter::{Letter, REASON, REDRIVE};
-use super::queues::{Queues, entry_id};
+use super::queues::Queues;
 use super::tally::Tally;
 use super::walk::{Choice, Left, Verdict, Walk};
 use super::{How, Which};
 use crate::operator::random_bytes;
 use crate::pace::Pace;
 use crate::progress::Progress;
+use crate::sqs::{self, entry_id};
 use anyhow::{Result, bail};
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
-use std::collections::BTreeSet;
 
 const VERB: &str = "sent again";
-/// Bytes of bodies in a request at most: SQS allows 1 MiB, attributes included.
-const REQUEST_BYTES_MAX: usize = 960 * 1024;
 
 pub(super) async fn run(queues: &Queues, which: &Which, how: &How) -> Result<()> {
     let run = hex::encode(random_bytes::<8>()?);
@@ -81,7 +79,7 @@ impl Redrive<'_> {
             }
             return Ok(());
         }
-        for wave in waves(chosen) {
+        for wave in sqs::waves(chosen, |letter| letter.group.clone()) {
             let (waiting, ready): (Vec<_>, Vec<_>) = wave
                 .into_iter()
                 .partition(|letter| self.choice.is_left(letter));
@@ -89,7 +87,7 @@ impl Redrive<'_> {
                 walk.keep(letter);
                 self.tally.note_left(Left::Behind);
             }
-            for request in requests(&ready) {
+            for request in sqs::requests(&ready, |letter| letter.body.len()) {
                 self.request(walk, request).await?;
             }
         }
@@ -129,39 +127,6 @@ impl Redrive<'_> {
         }
         Ok(())
     }
-}
-
-/// Cuts a wave, so that each part fits a request.
-fn requests(mut wave: &[Letter]) -> Vec<&[Letter]> {
-    let mut requests = Vec::new();
-    while !wave.is_empty() {
-        let mut bytes = 0_usize;
-        let fitting = wave.iter().take_while(|letter| {
-            bytes = bytes.saturating_add(letter.body.len());
-            bytes <= REQUEST_BYTES_MAX
-        });
-        // One that does not fit alone is for the queue to refuse by name.
-        let (request, rest) = wave.split_at(fitting.count().clamp(1, wave.len()));
-        requests.push(request);
-        wave = rest;
-    }
-    requests
-}
-
-/// The n-th wave has each group's n-th message. Messages without a group are all in the first.
-fn waves(letters: Vec<Letter>) -> Vec<Vec<Letter>> {
-    let mut waves = Vec::new();
-    let mut rest = letters;
-    while !rest.is_empty() {
-        let mut groups = BTreeSet::new();
-        let (wave, later): (Vec<_>, Vec<_>) = rest.into_iter().partition(|letter| {
-            let group = letter.group.as_ref();
-            group.is_none_or(|group| groups.insert(group.clone()))
-        });
-        waves.push(wave);
-        rest = later;
-    }
-    waves
 }
 
 /// The message as it was, without the reason of its failure.

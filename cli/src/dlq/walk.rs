@@ -1,11 +1,12 @@
 //! Going through a dead letter queue once, whatever order it gives its messages in.
 
 use super::letter::{Letter, REDRIVE};
-use super::queues::{BATCH_MAX, Queues};
+use super::queues::Queues;
 use super::{How, Which};
 use crate::event_filter::EventFilter;
 use crate::interrupt::Interrupt;
 use crate::pace::Pace;
+use crate::sqs::BATCH_MAX;
 use anyhow::Result;
 use std::collections::BTreeSet;
 

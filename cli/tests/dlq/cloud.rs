@@ -1,4 +1,5 @@
 //! Queues over the SQS API, and something before them that loses, refuses and halts as it is told.
+#![allow(dead_code, reason = "each test program uses a part of it")]
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_sqs::Client;
@@ -67,14 +68,14 @@ pub(crate) struct Cloud {
 impl Cloud {
     /// FIFO queues; what is received twice without being deleted is given up.
     pub(crate) async fn fifo() -> Self {
-        Self::start(true).await
+        Self::open(true).await
     }
 
     pub(crate) async fn standard() -> Self {
-        Self::start(false).await
+        Self::open(false).await
     }
 
-    async fn start(fifo: bool) -> Self {
+    async fn open(fifo: bool) -> Self {
         let server = QueueServer::start();
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -147,19 +148,34 @@ impl Cloud {
         }
     }
 
-    /// Runs `souk dlq` with `arguments`; requests meet their fates on the way.
+    /// Runs `souk dlq` with `arguments` behind its verb and the queue; requests meet their fates on the way.
     pub(crate) async fn souk(
         &self,
         arguments: &[&str],
         fates: impl Fn(&str, usize) -> Fate + Send + Sync + 'static,
     ) -> Told {
         let run = self.start_souk(arguments, fates).await;
-        Told::of(run.child.wait_with_output().await.unwrap())
+        run.end().await
     }
 
     pub(crate) async fn start_souk(
         &self,
         arguments: &[&str],
+        fates: impl Fn(&str, usize) -> Fate + Send + Sync + 'static,
+    ) -> Run {
+        let (verb, rest) = arguments.split_first().unwrap();
+        let all: Vec<&str> = ["dlq", verb, &self.source]
+            .into_iter()
+            .chain(rest.iter().copied())
+            .collect();
+        self.start(&all, &[], fates).await
+    }
+
+    /// Runs `souk`.
+    pub(crate) async fn start(
+        &self,
+        arguments: &[&str],
+        environment: &[(&str, String)],
         fates: impl Fn(&str, usize) -> Fate + Send + Sync + 'static,
     ) -> Run {
         let way = Way {
@@ -175,10 +191,13 @@ impl Cloud {
         let address = listener.local_addr().unwrap();
         let app = Router::new().fallback(pass).with_state(way);
         tokio::spawn(async move { axum::serve(listener, app).await });
-        let (verb, rest) = arguments.split_first().unwrap();
         let child = Command::new(env!("CARGO_BIN_EXE_souk"))
-            .args(["dlq", verb, &self.source])
-            .args(rest)
+            .args(arguments)
+            .envs(
+                environment
+                    .iter()
+                    .map(|(name, value)| (*name, value.as_str())),
+            )
             .env("AWS_ENDPOINT_URL", format!("http://{address}"))
             .envs(RUN)
             .stdout(Stdio::piped())
@@ -219,6 +238,10 @@ pub(crate) struct Run {
 }
 
 impl Run {
+    pub(crate) async fn end(self) -> Told {
+        Told::of(self.child.wait_with_output().await.unwrap())
+    }
+
     /// Waits until a request is halted, kills the process, and tells what it had received; or that it
     /// ended without meeting one.
     pub(crate) async fn kill_when_halted(mut self) -> Option<Vec<String>> {

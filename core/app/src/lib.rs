@@ -26,6 +26,7 @@ mod maintain_outbox;
 mod offer;
 mod once;
 mod order_timeline;
+pub mod outbox;
 pub mod payments;
 pub mod phases;
 mod place_order;

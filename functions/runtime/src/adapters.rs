@@ -2,7 +2,7 @@
 
 use crate::config::{ConfigError, Lookup};
 pub use crate::databases::{
-    all_primaries, database, directory, directory_database, primaries, shards, sweepers,
+    all_primaries, database, directory, directory_database, primaries, relays, shards, sweepers,
 };
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;

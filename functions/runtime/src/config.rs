@@ -24,6 +24,10 @@ pub const SHARDS_ADMIN: &str = "SOUK_SHARDS_ADMIN";
 pub const SWEEPER_DATABASE_URL: &str = "SOUK_SWEEPER_DATABASE_URL";
 /// The shards by the role `souk_sweeper`, in the form of [`SHARDS`], where there are several.
 pub const SWEEPER_SHARDS: &str = "SOUK_SWEEPER_SHARDS";
+/// The URL of the one database by the role `souk_relay`, for operators.
+pub const RELAY_DATABASE_URL: &str = "SOUK_RELAY_DATABASE_URL";
+/// The shards by the role `souk_relay`, in the form of [`SHARDS`], where there are several.
+pub const RELAY_SHARDS: &str = "SOUK_RELAY_SHARDS";
 /// Connections in the pool, at most.
 pub const DATABASE_POOL_MAX: &str = "SOUK_DATABASE_POOL_MAX";
 /// Filter of log lines, in the syntax of `tracing_subscriber::EnvFilter`.

@@ -3,8 +3,8 @@
 
 use crate::config::{
     ConfigError, DATABASE_POOL_MAX, DATABASE_POOL_MAX_DEFAULT, DATABASE_URL,
-    DIRECTORY_DATABASE_URL, Lookup, REPLICA_DATABASE_URL, SHARDS, SWEEPER_DATABASE_URL,
-    SWEEPER_SHARDS,
+    DIRECTORY_DATABASE_URL, Lookup, RELAY_DATABASE_URL, RELAY_SHARDS, REPLICA_DATABASE_URL, SHARDS,
+    SWEEPER_DATABASE_URL, SWEEPER_SHARDS,
 };
 use serde::Deserialize;
 use souk_app::tenants::{Directory, ShardName};
@@ -82,6 +82,18 @@ pub fn sweepers(lookup: &Lookup<'_>) -> Result<Vec<Database>, ConfigError> {
     match lookup.optional(SWEEPER_DATABASE_URL) {
         Some(url) => Ok(vec![connect(lookup, SWEEPER_DATABASE_URL, &url)?]),
         None => Ok(primaries(lookup, SWEEPER_SHARDS)?.into_values().collect()),
+    }
+}
+
+/// Every database by the role `souk_relay`, for an operator who looks at outboxes: the one, or those of
+/// all shards.
+pub fn relays(lookup: &Lookup<'_>) -> Result<BTreeMap<ShardName, Database>, ConfigError> {
+    match lookup.optional(RELAY_DATABASE_URL) {
+        Some(url) => {
+            let only = connect(lookup, RELAY_DATABASE_URL, &url)?;
+            Ok(BTreeMap::from([(ShardName::only(), only)]))
+        }
+        None => primaries(lookup, RELAY_SHARDS),
     }
 }
 
