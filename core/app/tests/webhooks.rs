@@ -13,6 +13,8 @@ mod delivering;
 mod disabling;
 #[path = "webhooks/dying.rs"]
 mod dying;
+#[path = "webhooks/pruning.rs"]
+mod pruning;
 #[path = "webhooks/replaying.rs"]
 mod replaying;
 #[path = "webhooks/shop.rs"]

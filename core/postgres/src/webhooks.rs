@@ -6,6 +6,7 @@ mod deliveries;
 mod due;
 mod endpoints;
 mod enter;
+mod prune;
 mod replay;
 mod secrets;
 
@@ -19,6 +20,7 @@ pub use endpoints::{
     load_for_update as load_endpoint_for_update, update as update_endpoint,
 };
 pub use enter::enter;
+pub use prune::prune;
 pub use replay::{ReplayRange, replay_one, replay_range};
 pub use secrets::{
     SealedSecret, add as add_secret, all as all_secrets, remove_expired as remove_expired_secrets,

@@ -1,6 +1,7 @@
 //! The sweeper: what is done each minute, for all tenants of all databases.
 
 use souk_app::payments::{PaymentSweepReport, PaymentSweepSettings, sweep_operations};
+use souk_app::webhooks::prune_deliveries;
 use souk_app::{
     AppError, Database, PartitionReport, SweepReport, SweepSettings, Tools,
     maintain_idempotency_keys, maintain_outbox, sweep_reservations,
@@ -17,12 +18,15 @@ pub struct SweepTotal {
     pub payments: PaymentSweepReport,
     /// Partitions of idempotency records and of events.
     pub partitions: PartitionReport,
+    /// Deliveries and messages of webhooks that were kept long enough.
+    pub webhooks_dropped: u64,
     /// What failed for a whole database; the others are done.
     pub failed: Vec<AppError>,
 }
 
-/// Gives back what expired reservations hold, and keeps room for idempotency records and events, in each database
-/// of `sweepers`, which are by the role `souk_sweeper`. Then, where there is a payment service provider,
+/// Gives back what expired reservations hold, keeps room for idempotency records and events, and drops old
+/// deliveries of webhooks, in each database of `sweepers`, which are by the role `souk_sweeper`. Then,
+/// where there is a payment service provider,
 /// asks it how payments ended that nothing was heard of. `tools` act for the tenants. A database that
 /// fails does not hold up the others. Ends at `stop_at`; the next run goes on.
 pub async fn sweep(
@@ -60,6 +64,12 @@ pub async fn sweep(
                 sum.failed = sum.failed.saturating_add(report.failed);
                 sum.out_of_time |= report.out_of_time;
             }
+            Err(error) => total.failed.push(error),
+        }
+    }
+    for database in sweepers {
+        match prune_deliveries(database, tools.clock.now(), stop_at).await {
+            Ok(dropped) => total.webhooks_dropped = total.webhooks_dropped.saturating_add(dropped),
             Err(error) => total.failed.push(error),
         }
     }

@@ -52,6 +52,7 @@ async fn handle(
         payments.failed = total.payments.failed,
         partitions.made = total.partitions.made,
         partitions.dropped = total.partitions.dropped,
+        webhooks.dropped = total.webhooks_dropped,
         databases.failed = total.failed.len(),
         "reservations and payments swept"
     );

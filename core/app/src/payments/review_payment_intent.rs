@@ -6,8 +6,8 @@ use crate::{AppError, Tools};
 use souk_domain::payment::PaymentIntent;
 use souk_domain::{PaymentIntentId, TenantId};
 
-/// Puts the payment into review for `reason`, a word, unless it is there already, with the event that
-/// says so. The first reason stays.
+/// Puts the payment into review for `reason`, a word, with the event that says so. One that is there
+/// already, or is `conflicted`, stays as it is with its first reason.
 ///
 /// # Errors
 /// [`AppError::PaymentIntentNotFound`], [`AppError::Database`].

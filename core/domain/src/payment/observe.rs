@@ -323,7 +323,9 @@ impl Payment {
 
     /// Somebody has to look at it. The first reason stays.
     pub(super) fn review(&mut self, reason: &'static str) {
-        if self.intent.status != IntentStatus::Review {
+        // Either is a person's already, and what was found first says more.
+        let for_people = [IntentStatus::Review, IntentStatus::Conflicted];
+        if !for_people.contains(&self.intent.status) {
             self.intent.status = IntentStatus::Review;
             self.intent.capturable = self.money(0);
             self.intent.reason = Some(reason.to_owned());

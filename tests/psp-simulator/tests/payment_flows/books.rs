@@ -152,12 +152,12 @@ async fn books_balance(flow: &Flow<'_>, people: bool) -> Result<(), String> {
     let refunds = probe.number(&booked("refunds")).await;
     let receivable = probe.number(&booked("receivable")).await;
     let totals = flow.simulator.totals();
-    let gross: i64 = flow
+    let net: i64 = flow
         .simulator
         .world()
         .movements()
         .iter()
-        .map(|own| own.gross)
+        .map(|own| own.gross - own.fee)
         .sum();
     holds(-revenue == totals.captured_minor, || {
         format!("booked sales {revenue}, captured {}", totals.captured_minor)
@@ -169,10 +169,7 @@ async fn books_balance(flow: &Flow<'_>, people: bool) -> Result<(), String> {
         )
     })?;
     holds(receivable == 0, || format!("receivable {receivable}"))?;
-    // Fees are booked by the reconciliation.
-    holds(cash == gross, || {
-        format!("booked cash {cash}, there {gross}")
-    })
+    holds(cash == net, || format!("booked cash {cash}, there {net}"))
 }
 
 async fn order_is_right(flow: &Flow<'_>, people: bool) -> Result<(), String> {

@@ -14,9 +14,10 @@ use souk_app::payments::{
     cancel_payment_intent, capture_payment_intent, confirm_payment_intent, create_payment_intent,
     payment_intents_of_order, receive_provider_event, refund_payment_intent, sweep_operations,
 };
-use souk_app::{AppError, DatabaseError, OrderCommand, StoredResponse, cancel_order};
-use souk_domain::PaymentIntentId;
+use souk_app::reconcile::{Resolution, Window, reconcile_tenant};
+use souk_app::{AppError, Clock as _, DatabaseError, OrderCommand, StoredResponse, cancel_order};
 use souk_domain::payment::{IntentStatus, PaymentIntent};
+use souk_domain::{PaymentIntentId, Timestamp};
 use souk_psp_simulator::world::{Event, Status};
 use souk_psp_simulator::{Faults, Simulator};
 use souk_testkit::respond;
@@ -62,6 +63,7 @@ impl<'a> Flow<'a> {
         let faults = script::faults(&mut rng, seed);
         let steps = script::script(&mut rng);
         let customer = shop.customer(seed).await;
+        let began = customer.clock.now();
         let simulator = Simulator::new(customer.clock.clone(), faults);
         let flow = Self {
             shop,
@@ -80,6 +82,7 @@ impl<'a> Flow<'a> {
             ..Faults::none(seed)
         });
         flow.come_to_rest().await?;
+        flow.reconcile(began).await?;
         let mut tally = books::check(&flow).await?;
         tally.deaths = *flow.deaths.lock().unwrap();
         Ok(tally)
@@ -382,6 +385,36 @@ impl<'a> Flow<'a> {
             "it does not come to rest: {}",
             self.describe().await
         ))
+    }
+
+    /// The daily look at the PSP's movements: it heals what no answer and no event has told, and what is
+    /// then left is for people. A second look finds nothing new.
+    async fn reconcile(&self, began: Timestamp) -> Result<(), String> {
+        let Customer { tools, caller, .. } = &self.customer;
+        for look in 1..=2 {
+            self.customer.clock.advance_ms(HOUR_MS);
+            let window = Window {
+                from: began,
+                until: self.customer.clock.now(),
+            };
+            let client = self.simulator.client();
+            let report = reconcile_tenant(tools, &client, caller.tenant, window).await;
+            let report = report.map_err(|error| format!("reconciliation: {error:?}"))?;
+            if !report.incomplete.is_empty() {
+                return Err(format!("reconciliation: {:?}", report.incomplete));
+            }
+            let open = report.findings.iter().find(|found| match found.resolution {
+                Resolution::Review => false,
+                Resolution::Healed => look > 1,
+                Resolution::Open => true,
+            });
+            if let Some(open) = open {
+                let described = self.describe().await;
+                return Err(format!("look {look} found {open:?}: {described}"));
+            }
+            self.come_to_rest().await?;
+        }
+        Ok(())
     }
 
     async fn is_at_rest(&self) -> Result<bool, String> {
