@@ -174,7 +174,7 @@ impl TestDatabase {
             .expect("the query runs")
     }
 
-    /// The same where the server may be away: then none.
+    /// The single number that `sql` asks for, where the server may be away: then none.
     pub async fn try_number(&self, sql: &str) -> Option<i64> {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
             .fetch_one(&self.superuser)
@@ -254,6 +254,14 @@ impl Probe {
 pub struct HeldTransaction(sqlx::Transaction<'static, sqlx::Postgres>);
 
 impl HeldTransaction {
+    /// Runs `sql` in it.
+    pub async fn execute(&mut self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut *self.0)
+            .await
+            .expect("the statement runs");
+    }
+
     /// Commits it.
     pub async fn commit(self) {
         self.0.commit().await.expect("the transaction commits");

@@ -13,6 +13,7 @@
 mod database;
 mod directory;
 mod fixtures;
+mod own_server;
 mod psp;
 mod publisher;
 mod queue_server;
@@ -22,6 +23,7 @@ mod round_trips;
 pub use database::{HeldTransaction, Probe, SERVER_URL_VARIABLE, TestDatabase, UNPUBLISHED};
 pub use directory::OWNER_ROLE;
 pub use fixtures::{FixedClock, TestTenant, caller, order_request, quote_keys, respond};
+pub use own_server::OwnServer;
 pub use psp::{PspAnswer, ScriptedPsp};
 pub use publisher::{MemoryQueue, Verdict};
 pub use queue_server::QueueServer;

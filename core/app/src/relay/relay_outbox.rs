@@ -139,6 +139,10 @@ impl<S: OutboxStore, P: EventPublisher> Run<'_, S, P> {
         {
             let lost = self.holding.renew(sending.report).await?;
             sending.stopped.extend(lost);
+            if self.holding.len() == 0 {
+                // All of it is others' by now; and there is no lease left that could be renewed.
+                break;
+            }
         }
         Ok(Outcome {
             sent: sending.sent,

@@ -18,7 +18,7 @@ const BOOKS: &str = "
     DECLARE writer text := current_setting('souk.test_worker', true);
     BEGIN
         IF NEW.fencing_token < OLD.fencing_token
-            OR (NEW.fencing_token = OLD.fencing_token AND OLD.holder <> writer) THEN
+            OR (NEW.fencing_token = OLD.fencing_token AND OLD.holder NOT IN ('', writer)) THEN
             INSERT INTO chaos.trespasses VALUES (OLD.lane, writer, OLD.holder, NEW::text);
         ELSIF NEW.fencing_token > OLD.fencing_token AND OLD.holder NOT IN ('', NEW.holder) THEN
             INSERT INTO chaos.takeovers VALUES (OLD.lane, OLD.holder, NEW.holder);

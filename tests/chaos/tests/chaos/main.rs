@@ -22,8 +22,8 @@ mod consumer;
 mod gate;
 mod orders;
 mod plan;
-mod postgres;
 mod queue;
+mod refused;
 mod relay;
 mod workers;
 
@@ -32,9 +32,8 @@ use core::time::Duration;
 use gate::Gate;
 use orders::Orders;
 use plan::{Plan, Scale};
-use postgres::Postgres;
 use queue::QueueService;
-use souk_testkit::{TestDatabase, TestTenant};
+use souk_testkit::{OwnServer, TestDatabase, TestTenant};
 use std::sync::Arc;
 use tokio::time::timeout;
 use workers::{ROLE, Workers};
@@ -70,7 +69,7 @@ fn killed_and_stopped_processes_lose_double_and_reorder_nothing() {
 
 async fn chaos(scale: Scale, seed: u64) {
     let mut rng = fastrand::Rng::with_seed(seed);
-    let postgres = Arc::new(Postgres::start().await);
+    let postgres = Arc::new(OwnServer::start().await);
     let db = TestDatabase::create_on(&postgres.url()).await;
     let books = Arc::new(Books::open(&db).await);
     let tenant = TestTenant::create(&db, &[]).await;

@@ -82,26 +82,12 @@ impl Orders {
         tx.commit().await
     }
 
-    fn event(&self, order_id: OrderId, sequence: u64) -> Event {
-        let data = if sequence == 1 {
-            EventData::OrderPlacedV1(self.placed(order_id))
-        } else {
-            EventData::OrderConfirmedV1(OrderConfirmedV1 {
-                order_id,
-                confirmed_at: self.now,
-            })
-        };
-        Event {
-            id: EventId::from_uuid(Uuid::now_v7()),
-            tenant_id: self.tenant,
-            subject: order_id.into(),
-            sequence,
-            time: self.now,
-            correlation_id: RequestId::from_uuid(Uuid::now_v7()),
-            causation_id: None,
-            traceparent: None,
-            data,
+    fn event(&self, order: OrderId, sequence: u64) -> Event {
+        let mut event = event(self.tenant, self.now, order, sequence);
+        if sequence == 1 {
+            event.data = EventData::OrderPlacedV1(self.placed(order));
         }
+        event
     }
 
     fn placed(&self, order_id: OrderId) -> OrderPlacedV1 {
@@ -120,5 +106,27 @@ impl Orders {
             customer_reference: None,
             placed_at: self.now,
         }
+    }
+}
+
+/// An event of an order, which says no more than that it was confirmed.
+pub(crate) fn confirmed(tenant: &TestTenant, order: OrderId, sequence: u64) -> Event {
+    event(tenant.id, tenant.tools.clock.now(), order, sequence)
+}
+
+fn event(tenant_id: TenantId, now: Timestamp, order_id: OrderId, sequence: u64) -> Event {
+    Event {
+        id: EventId::from_uuid(Uuid::now_v7()),
+        tenant_id,
+        subject: order_id.into(),
+        sequence,
+        time: now,
+        correlation_id: RequestId::from_uuid(Uuid::now_v7()),
+        causation_id: None,
+        traceparent: None,
+        data: EventData::OrderConfirmedV1(OrderConfirmedV1 {
+            order_id,
+            confirmed_at: now,
+        }),
     }
 }

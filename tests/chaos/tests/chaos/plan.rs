@@ -2,11 +2,11 @@
 //! machine goes through the same as a fast one.
 
 use crate::gate::Gate;
-use crate::postgres::Postgres;
 use crate::queue::QueueService;
 use crate::workers::Workers;
 use core::time::Duration;
 use fastrand::Rng;
+use souk_testkit::OwnServer;
 
 /// How much of it.
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +111,7 @@ impl Plan {
         &self,
         gate: &Gate,
         consumers: &Workers,
-        postgres: &Postgres,
+        postgres: &OwnServer,
         queue: &QueueService,
     ) {
         for (number, (moment, blow)) in self.blows.iter().enumerate() {

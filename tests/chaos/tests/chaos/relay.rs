@@ -28,8 +28,9 @@ pub(crate) async fn run() {
     let relaying = async {
         loop {
             let stop_at = Instant::now() + RUN;
+            let run = relay_outbox(&db, &publisher, &settings, stop_at);
             // What fails is tried again by the next run, as by the next sweep.
-            if let Ok(report) = relay_outbox(&db, &publisher, &settings, stop_at).await
+            if let Ok(report) = Box::pin(run).await
                 && report.lanes_lost > 0
             {
                 println!("{LOST}{}", report.lanes_lost);
