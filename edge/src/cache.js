@@ -7,10 +7,23 @@ const ENTRIES_MAX = 256;
 const STALE_MS = 60 * 60 * 1_000;
 const entries = new Map();
 
+let tellKept = () => {};
+
+/** Who is told until when an answer is kept, and with 0 that it is not any more. */
+export function onKept(tell) {
+  tellKept = tell;
+}
+
 /** What may be given without asking the origin. */
 export function cached(key, nowMs) {
   const entry = entries.get(key);
   return entry !== undefined && nowMs < entry.freshUntilMs ? entry : undefined;
+}
+
+/** It is not kept any more. */
+export function forget(key) {
+  entries.delete(key);
+  tellKept(key, 0);
 }
 
 /** What may be given when the origin fails. */
@@ -28,13 +41,15 @@ export async function keep(key, response, context, nowMs) {
   }
   const body = await response.arrayBuffer();
   if (entries.size >= ENTRIES_MAX) {
-    // The one that was put in first.
-    entries.delete(entries.keys().next().value);
+    const first = entries.keys().next().value;
+    entries.delete(first);
+    tellKept(first, 0);
   }
   const own = [...response.headers].filter(([name]) => !OF_ONE_ANSWER.has(name));
   const entry = { body, status: 200, headers: own, atMs: nowMs, freshUntilMs: nowMs + seconds * 1_000 };
   entries.delete(key);
   entries.set(key, entry);
+  tellKept(key, entry.freshUntilMs);
   return new Response(body, response);
 }
 

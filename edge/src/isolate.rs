@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::facts::Facts;
 use crate::limiter::{States, parse_answer};
-use crate::step::{Step, log_line};
+use crate::step::{Step, cache_key, log_line};
 use crate::store::{Found, Store};
 use souk_domain::RequestId;
 use souk_policy::ForwardPlan;
@@ -44,6 +44,8 @@ pub(crate) struct Isolate {
     pending: BTreeMap<u32, Pending>,
     last_handle: u32,
     chores: Vec<String>,
+    /// Until when the host keeps which answers, in Unix milliseconds.
+    kept: BTreeMap<String, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +91,16 @@ impl Isolate {
             pending: BTreeMap::new(),
             last_handle: 0,
             chores: Vec::new(),
+            kept: BTreeMap::new(),
+        }
+    }
+
+    /// The host keeps an answer until then; 0 where it does not any more.
+    pub(crate) fn keeps(&mut self, key: &str, until_ms: u64) {
+        if until_ms == 0 {
+            self.kept.remove(key);
+        } else {
+            self.kept.insert(key.to_owned(), until_ms);
         }
     }
 
@@ -265,7 +277,20 @@ impl Isolate {
                     pending.limited = Some(self.without_limiter(&question, now_ms));
                 }
                 Next::Forward(plan) => {
-                    self.check_origin(&plan, &config, now_ms)?;
+                    let key = cache_key(&plan);
+                    if self
+                        .kept
+                        .get(&key)
+                        .is_some_and(|until_ms| now_ms < *until_ms)
+                    {
+                        return Ok(Step::kept(&plan, &key));
+                    }
+                    let refused = self.check_origin(&plan, &config, now_ms);
+                    if refused.is_err() && self.kept.contains_key(&key) {
+                        // An old answer is better than none.
+                        return Ok(Step::kept(&plan, &key));
+                    }
+                    refused?;
                     if plan.reads_body() {
                         pending.plan = Some(plan);
                         return Ok(Step::Body { handle: 0 });

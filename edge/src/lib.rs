@@ -163,6 +163,11 @@ mod border {
     }
 
     #[wasm_bindgen]
+    pub fn keeps(key: &str, until_ms: f64) {
+        with_isolate(|isolate| isolate.keeps(key, ms(until_ms)));
+    }
+
+    #[wasm_bindgen]
     pub fn unanswered(kind: &str, request_id: &str) -> String {
         no_answer(kind, request_id)
     }

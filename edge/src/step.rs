@@ -36,6 +36,8 @@ pub(crate) enum Step {
     },
     /// Read the body.
     Body { handle: u32 },
+    /// Give what is kept of an earlier answer.
+    Kept { text: String },
     /// Forward.
     Forward { text: String },
     /// The host asked for something that is not there.
@@ -109,9 +111,17 @@ impl Step {
         Ok(Self::Forward { text })
     }
 
+    /// What the host keeps under `key` is given, without a signature that nobody would read.
+    pub(crate) fn kept(plan: &ForwardPlan, key: &str) -> Self {
+        let log = log_line(plan.identity().request_id, Some(plan), None);
+        let mut text = format!("{key}\n{log}\n");
+        lines(&mut text, &plan.answer_headers());
+        Self::Kept { text }
+    }
+
     pub(crate) fn waits(&self) -> bool {
         match self {
-            Self::Answer { .. } | Self::Forward { .. } | Self::Broken => false,
+            Self::Answer { .. } | Self::Kept { .. } | Self::Forward { .. } | Self::Broken => false,
             Self::Kv { .. }
             | Self::Keys { .. }
             | Self::Verify { .. }
@@ -127,7 +137,7 @@ impl Step {
             | Self::Verify { handle, .. }
             | Self::Limit { handle, .. }
             | Self::Body { handle } => *handle = own,
-            Self::Answer { .. } | Self::Forward { .. } | Self::Broken => {}
+            Self::Answer { .. } | Self::Kept { .. } | Self::Forward { .. } | Self::Broken => {}
         }
         self
     }
@@ -151,6 +161,7 @@ impl Step {
                 question,
             } => format!("L{plus}\n{handle}\n{limiter}\n{question}"),
             Self::Body { handle } => format!("B{plus}\n{handle}"),
+            Self::Kept { text } => format!("C{plus}\n{text}"),
             Self::Forward { text } => format!("F{plus}\n{text}"),
             Self::Broken => "X".to_owned(),
         }
@@ -158,7 +169,7 @@ impl Step {
 }
 
 /// Under which an answer may be kept for others: it is public, and its caller nobody.
-fn cache_key(plan: &ForwardPlan) -> String {
+pub(crate) fn cache_key(plan: &ForwardPlan) -> String {
     let identity = plan.identity();
     let may_be_kept = plan.operation().access == Access::Public
         && identity.principal == ANONYMOUS_PRINCIPAL

@@ -2,7 +2,7 @@
 // says what to do, and each answer to it leads to the next one (`step.rs`).
 import { DurableObject } from "cloudflare:workers";
 import * as policy from "./policy.js";
-import { cached, keep, stale } from "./cache.js";
+import { cached, forget, keep, onKept, stale } from "./cache.js";
 
 /** Milliseconds for a fetch of an issuer's keys. */
 const KEYS_TIMEOUT_MS = 2_000;
@@ -24,6 +24,7 @@ const stripped = policy.response_stripped().split("\n");
 const keptNames = new Set(stripped.filter((one) => one[0] === "!").map((one) => one.slice(1)));
 const strippedPrefixes = stripped.filter((one) => one.endsWith("*")).map((one) => one.slice(0, -1));
 const strippedNames = new Set(stripped.filter((one) => one[0] !== "!" && !one.endsWith("*")));
+onKept(policy.keeps);
 let isConfigured = false;
 let isTroubled = false;
 
@@ -44,6 +45,14 @@ export default {
           return answer(lines, request.method, startedMs);
         case "F":
           return forward(lines, request, undefined, startedMs, context);
+        case "C": {
+          const given = kept(lines, request, startedMs);
+          if (given !== undefined) {
+            return given;
+          }
+          step = policy.begin(facts(request, startedMs));
+          break;
+        }
         case "B": {
           const body = await readBody(request);
           if (!(body instanceof Uint8Array)) {
@@ -226,10 +235,6 @@ async function forward(text, request, body, startedMs, context) {
   const [url, timeout, flags, cacheKey, names, log, ...headers] = text.split("\n");
   const end = headers.indexOf("");
   const plan = { url, flags, body, request, startedMs, log, cacheKey, answer: headers.slice(end + 1) };
-  const hit = cacheKey === "" ? undefined : cached(cacheKey, startedMs);
-  if (hit !== undefined) {
-    return fromCache(hit, plan, "hit");
-  }
   const sent = new Headers(request.headers);
   for (const name of names === "" ? [] : names.split(" ")) {
     sent.delete(name);
@@ -295,6 +300,22 @@ async function sentOnce(plan, headers, timeoutMs) {
   } catch (error) {
     return error.name === "TimeoutError" ? "timeout" : `${error.name}: ${error.message}`;
   }
+}
+
+/** What is kept of an earlier answer; undefined where it is not kept any more. */
+function kept(text, request, startedMs) {
+  const [key, log, ...answer] = text.split("\n");
+  const plan = { request, startedMs, log, answer };
+  const hit = cached(key, startedMs);
+  if (hit !== undefined) {
+    return fromCache(hit, plan, "hit");
+  }
+  const old = stale(key, startedMs);
+  if (old !== undefined) {
+    return fromCache(old, plan, "fwd=stale");
+  }
+  forget(key);
+  return undefined;
 }
 
 /** Takes out of an answer what is not for clients, and puts in what is the edge's. */

@@ -47,6 +47,9 @@ enum Task {
         /// Where to put it, instead of .souk/artefacts
         #[arg(long)]
         out: Option<PathBuf>,
+        /// Only the edge worker
+        #[arg(long)]
+        edge: bool,
     },
     /// Run a command against a fresh Postgres that is thrown away afterwards
     ///
@@ -96,8 +99,12 @@ async fn run(task: Task) -> Result<ExitCode> {
             openapi::run(&repo, &arguments).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Task::Package { out } => {
+        Task::Package { out, edge: false } => {
             package::run(&repo, out.as_deref()).await?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Task::Package { out, edge: true } => {
+            package::run_edge(&repo, out.as_deref()).await?;
             Ok(ExitCode::SUCCESS)
         }
         Task::Postgres { replica, command } => postgres::run_with(&repo, &command, replica).await,

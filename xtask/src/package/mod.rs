@@ -133,6 +133,21 @@ pub(crate) async fn package(repo: &Repo, dir: &Path) -> Result<Artefacts> {
     Ok(artefacts)
 }
 
+/// `cargo xtask package --edge`
+pub(crate) async fn run_edge(repo: &Repo, dir: Option<&Path>) -> Result<()> {
+    let dir = std::path::absolute(dir.map_or_else(|| default_dir(repo), Path::to_owned))?;
+    fs::create_dir_all(&dir)?;
+    let artefacts = Artefacts { dir };
+    let entry = edge::package(repo, &artefacts, None).await?;
+    let module = artefacts.edge_module();
+    println!(
+        "{:>8} KiB  {} and its WASM, gzip",
+        entry.gzip_kib,
+        module.display()
+    );
+    Ok(())
+}
+
 /// `cargo xtask package`
 pub(crate) async fn run(repo: &Repo, dir: Option<&Path>) -> Result<()> {
     let dir = dir.map_or_else(|| default_dir(repo), Path::to_owned);
