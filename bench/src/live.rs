@@ -1,6 +1,7 @@
 //! The relay as Lambda runs it: woken by the doorbell queue, one run after the other. Without what Lambda
 //! itself takes between a message and the function.
 
+use crate::outbox::fill;
 use crate::queues::Queues;
 use crate::relaying::settings;
 use crate::shop::Shop;
@@ -15,6 +16,7 @@ use souk_app::{
 use souk_domain::{Event, EventId, OrderId, Queue, Timestamp};
 use souk_outbox_relay::SqsPublisher;
 use souk_postgres::{Database, outbox};
+use souk_runtime::doorbell::Doorbell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -27,9 +29,9 @@ use uuid::Uuid;
 const WRITERS: u32 = 8;
 const RELAY_CONNECTIONS: u32 = 2;
 /// How long an event may be under way.
-const ARRIVAL_MAX: Duration = Duration::from_secs(60);
-/// When a relay runs that nobody has rung for. In the cloud it is a minute.
-const SWEEP_EVERY: Duration = Duration::from_secs(10);
+const ARRIVAL_MAX: Duration = Duration::from_secs(120);
+/// When a relay runs that nobody has rung for.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// What was seen of the relay's runs.
@@ -194,6 +196,25 @@ impl<'a> Live<'a> {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// Writes `events` events at once, rings, and waits until all of them have arrived.
+    pub(crate) async fn burst(&self, events: u64, bell: &Doorbell) -> Result<()> {
+        let before = self.seen.taken().len();
+        let body = crate::relaying::EVENT_BODY.trim_end();
+        let tenant = self.shop.tenant.as_uuid();
+        fill(&self.shop.database, tenant, events, body).await?;
+        bell.ring().await;
+        let wanted = before + usize::try_from(events)?;
+        let give_up_at = Instant::now() + ARRIVAL_MAX;
+        while self.seen.taken().len() < wanted {
+            ensure!(
+                Instant::now() < give_up_at,
+                "not all events of a burst arrived"
+            );
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        Ok(())
     }
 
     /// Ends it.

@@ -44,20 +44,7 @@ impl<'a> Outbox<'a> {
     }
 
     async fn fill_with(&self, events: u64, body: &str) -> Result<()> {
-        let tenant = self.tenant.to_string();
-        let orders = events.div_ceil(EVENTS_PER_ORDER).to_string();
-        let (events, per_order) = (events.to_string(), EVENTS_PER_ORDER.to_string());
-        let variables = [
-            ("tenant", tenant.as_str()),
-            ("orders", orders.as_str()),
-            ("events", events.as_str()),
-            ("per_order", per_order.as_str()),
-            ("body", body),
-            ("order_in_body", ORDER_IN_BODY),
-            ("event_in_body", EVENT_IN_BODY),
-        ];
-        self.database.sql(FILL, &variables).await?;
-        Ok(())
+        fill(&self.database, self.tenant, events, body).await
     }
 
     /// As [`Outbox::fill`], with texts of a few words.
@@ -89,4 +76,27 @@ impl<'a> Outbox<'a> {
     pub(crate) fn relay_url(&self) -> String {
         self.database.url_by_role("souk_relay")
     }
+}
+
+/// Writes `events` events of `tenant` with `body`, four of each order, those of an order far apart.
+pub(crate) async fn fill(
+    database: &BenchDatabase<'_>,
+    tenant: Uuid,
+    events: u64,
+    body: &str,
+) -> Result<()> {
+    let tenant = tenant.to_string();
+    let orders = events.div_ceil(EVENTS_PER_ORDER).to_string();
+    let (events, per_order) = (events.to_string(), EVENTS_PER_ORDER.to_string());
+    let variables = [
+        ("tenant", tenant.as_str()),
+        ("orders", orders.as_str()),
+        ("events", events.as_str()),
+        ("per_order", per_order.as_str()),
+        ("body", body),
+        ("order_in_body", ORDER_IN_BODY),
+        ("event_in_body", EVENT_IN_BODY),
+    ];
+    database.sql(FILL, &variables).await?;
+    Ok(())
 }

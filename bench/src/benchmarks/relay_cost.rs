@@ -195,17 +195,8 @@ async fn steady(live: &Live<'_>, seconds: u64) -> Result<(Counts, Round)> {
 
 /// All at once, before the doorbell is heard.
 async fn burst(live: &Live<'_>, events: u64) -> Result<(Counts, Round)> {
-    let mut written = Vec::new();
-    for _ in 0..events {
-        let event = live.event()?;
-        live.write(&event).await?;
-        written.push(event.id);
-    }
     let before = count(live);
-    doorbell(live).ring().await;
-    for event in written {
-        live.arrival(event).await?;
-    }
+    live.burst(events, &doorbell(live)).await?;
     tokio::time::sleep(Duration::from_millis(500)).await;
     let counts = since(live, before, events);
     Ok((counts, round(counts)?))
