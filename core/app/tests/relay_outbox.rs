@@ -16,7 +16,8 @@ use souk_app::{
 };
 use souk_domain::{IdempotencyKey, OrderId, RequestFingerprint};
 use souk_testkit::{MemoryQueue, TestDatabase, TestTenant, UNPUBLISHED, order_request, respond};
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -185,6 +186,89 @@ async fn random_refusals_lose_nothing_and_keep_the_order() {
         }
         assert_in_order(&queue, 15);
     }
+}
+
+/// An outage of the queue is nobody's fault: it puts no event aside, and ends with nothing lost.
+#[tokio::test]
+async fn a_queue_that_cannot_be_reached_makes_lanes_wait_and_counts_against_no_event() {
+    let db = TestDatabase::create().await;
+    let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000)]).await;
+    write_events(&tenant, 20).await;
+    let relay_db = db.relay();
+    let is_up = Arc::new(AtomicBool::new(false));
+    let up = is_up.clone();
+    let queue = MemoryQueue::new(move |_, _| {
+        let down = || PublishError::unavailable("nobody listens");
+        up.load(Ordering::SeqCst).then_some(()).ok_or_else(down)
+    });
+    let report = relay(&relay_db, &queue).await;
+    assert_eq!((report.published, report.failed), (0, 0), "{report:?}");
+    assert!(report.unreached > 0);
+    assert_eq!(db.number("SELECT count(*) FROM souk.outbox_held").await, 0);
+    let waiting = "SELECT count(*) FROM souk.outbox_lanes \
+        WHERE failures = 1 AND next_try_at > clock_timestamp() AND holder = ''";
+    let lanes = db.number(waiting).await;
+    assert!(lanes > 0);
+    is_up.store(true, Ordering::SeqCst);
+    assert_eq!(
+        relay(&relay_db, &queue).await.published,
+        0,
+        "it is too early"
+    );
+    db.execute(WAITED).await;
+    assert_eq!(relay(&relay_db, &queue).await.published, 40);
+    assert_in_order(&queue, 20);
+    assert_eq!(db.number(UNPUBLISHED).await, 0);
+    let failing = "SELECT count(*) FROM souk.outbox_lanes WHERE failures > 0";
+    assert_eq!(db.number(failing).await, 0, "it starts from the beginning");
+}
+
+#[tokio::test]
+async fn what_is_refused_too_often_ends_in_quarantine_and_holds_back_its_aggregate_alone() {
+    let db = TestDatabase::create().await;
+    let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000)]).await;
+    let poisoned = write_events(&tenant, 10).await[4].to_string();
+    let queue = MemoryQueue::new(move |event, _| {
+        if event.group == poisoned {
+            return Err(PublishError::refused("poison"));
+        }
+        Ok(())
+    });
+    let settings = RelaySettings {
+        event_retry: AT_ONCE,
+        tries_max: 5,
+        ..settings()
+    };
+    let (relay_db, stop_at) = (db.relay(), Instant::now() + Duration::from_secs(60));
+    let report = relay_outbox(&relay_db, &queue, &settings, stop_at)
+        .await
+        .unwrap();
+    assert_eq!((report.published, report.failed), (18, 5));
+    assert_eq!(report.quarantined, 1);
+    assert_eq!(db.number(UNPUBLISHED).await, 2, "both of the order");
+    let again = relay_outbox(&relay_db, &queue, &settings, stop_at)
+        .await
+        .unwrap();
+    assert_eq!(
+        (again.published, again.failed),
+        (0, 0),
+        "nobody tries it any more"
+    );
+}
+
+#[tokio::test]
+async fn a_run_without_time_leaves_everything_as_it_is() {
+    let db = TestDatabase::create().await;
+    let tenant = TestTenant::create(&db, &[("TEA", 250, 1_000)]).await;
+    write_events(&tenant, 5).await;
+    let queue = MemoryQueue::reliable();
+    let report = relay_outbox(&db.relay(), &queue, &settings(), Instant::now()).await;
+    assert!(report.unwrap().out_of_time);
+    assert_eq!(db.number(UNPUBLISHED).await, 10);
+    assert_eq!(
+        db.number("SELECT count(*) FROM souk.outbox_relays").await,
+        0
+    );
 }
 
 /// A queue that lets something happen between sending and marking.

@@ -362,6 +362,51 @@ async fn release_all(db: &Database, holder: &str, lanes: &[LeasedLane]) {
     release(db, holder, &releases, true).await.unwrap();
 }
 
+/// Numbers are given to transactions in one order and come back in another: one with the highest number
+/// that the server has given so far may have a low position and be open still, while all that ended has
+/// lower ones. A snapshot then ends below it.
+#[tokio::test]
+async fn a_horizon_waits_also_for_the_youngest_transaction() {
+    let db = TestDatabase::create().await;
+    let relay = db.relay();
+    let (mut older, mut younger) = (
+        db.pool().begin().await.unwrap(),
+        db.pool().begin().await.unwrap(),
+    );
+    for tx in [&mut older, &mut younger] {
+        sqlx::query("SELECT pg_current_xact_id()")
+            .execute(&mut **tx)
+            .await
+            .unwrap();
+    }
+    let insert = |aggregate: u32| {
+        sqlx::AssertSqlSafe(format!(
+            "INSERT INTO souk.outbox_events (event_id, tenant_id, lane, aggregate_id, sequence, \
+                 event_type, body, created_at) \
+             VALUES (gen_random_uuid(), '{TENANT}', 7, '{aggregate:032x}', 1, 't{aggregate}', '1', now())"
+        ))
+    };
+    sqlx::raw_sql(insert(2))
+        .execute(&mut *younger)
+        .await
+        .unwrap();
+    sqlx::raw_sql(insert(3)).execute(&mut *older).await.unwrap();
+    older.commit().await.unwrap();
+    for _ in 0..3 {
+        let lanes = leased(&relay, "r").await;
+        deal_with_all(&relay, "r", &lanes, |_| None).await;
+        release_all(&relay, "r", &lanes).await;
+    }
+    let low = "SELECT low_position FROM souk.outbox_lanes WHERE lane = 7";
+    assert_eq!(db.number(low).await, 0);
+    younger.commit().await.unwrap();
+    let lanes = leased(&relay, "r").await;
+    let found = read(&relay, &lanes, LIMITS).await.unwrap();
+    let types: Vec<_> = found.events.iter().map(|e| e.event_type.as_str()).collect();
+    assert_eq!(types, ["t2"]);
+    assert_eq!(found.events[0].found, Found::Late);
+}
+
 #[tokio::test]
 async fn history_is_what_was_published_and_nothing_else() {
     let db = TestDatabase::create().await;

@@ -292,3 +292,6 @@ fn parked(event: &PendingEvent, fate: &Fate) -> Option<ParkedEvent> {
         failure,
     })
 }
+
+#[cfg(test)]
+mod tests;

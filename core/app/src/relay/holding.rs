@@ -293,15 +293,17 @@ impl<'a, S: OutboxStore> Holding<'a, S> {
             .any(|lane| lane.cursor.low < lane.cursor.high)
     }
 
-    /// Gives all lanes back.
+    /// Gives all lanes back, and stays alive.
+    pub(super) async fn give_back_all(&mut self) -> Result<(), S::Error> {
+        let releases = self.take_all();
+        self.store
+            .release(&self.terms.holder, &releases, false)
+            .await
+    }
+
+    /// Gives all lanes back, and is no relay any more.
     pub(super) async fn leave(&mut self) {
-        let releases: Vec<LaneRelease> = core::mem::take(&mut self.held)
-            .into_values()
-            .map(|lane| LaneRelease {
-                lease: lane.lease,
-                wait: None,
-            })
-            .collect();
+        let releases = self.take_all();
         let left = self
             .store
             .release(&self.terms.holder, &releases, true)
@@ -309,5 +311,14 @@ impl<'a, S: OutboxStore> Holding<'a, S> {
         if let Err(error) = left {
             tracing::warn!(%error, "leases could not be given back; they end by themselves");
         }
+    }
+
+    fn take_all(&mut self) -> Vec<LaneRelease> {
+        let held = core::mem::take(&mut self.held).into_values();
+        let release = |lane: LeasedLane| LaneRelease {
+            lease: lane.lease,
+            wait: None,
+        };
+        held.map(release).collect()
     }
 }

@@ -41,7 +41,7 @@ pub async fn relay_outbox<S: OutboxStore, P: EventPublisher>(
         holds: Holds::default(),
         report: RelayReport::default(),
     };
-    let ended = run.go().await;
+    let ended = Box::pin(run.go()).await;
     run.holding.leave().await;
     ended.map(|()| run.report)
 }
@@ -63,7 +63,7 @@ struct Outcome {
 
 impl<S: OutboxStore, P: EventPublisher> Run<'_, S, P> {
     async fn go(&mut self) -> Result<(), S::Error> {
-        let mut tries = 0_u32;
+        let (mut tries, mut looked_again_at) = (0_u32, 0_u64);
         while !self.is_out_of_time() {
             let held_before = self.holding.len();
             let held_by_others = self.holding.lease(&mut self.report).await?;
@@ -71,7 +71,15 @@ impl<S: OutboxStore, P: EventPublisher> Run<'_, S, P> {
                 self.drain().await?;
                 continue;
             }
-            // All that could be leased is drained. What others hold is theirs, unless they are to share.
+            // All that could be leased is drained. An event may have been committed after the last read,
+            // and the ring for it may have met a relay that found the lane leased: one more look, by
+            // one who holds nothing.
+            if self.report.published > looked_again_at {
+                looked_again_at = self.report.published;
+                self.holding.give_back_all().await?;
+                continue;
+            }
+            // What others hold is theirs, unless they are to share.
             let may_share = held_by_others > 0 && self.holding.len() == 0;
             if !may_share || tries >= self.settings.share_tries_max {
                 break;

@@ -58,6 +58,10 @@ pub async fn lease(
 
 /// Gives lanes back before their leases end, where they are still held, some with a time to wait. A relay
 /// that is `leaving` counts no longer as alive.
+#[allow(
+    clippy::as_conversions,
+    reason = "converts nothing: tells sqlx's macro that an array has NULLs"
+)]
 pub async fn release(
     db: &Database,
     holder: &str,

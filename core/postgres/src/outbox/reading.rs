@@ -108,12 +108,16 @@ pub async fn read(
     .fetch_all(tx.connection())
     .await?;
     tx.commit().await?;
+    found(rows, Seen(now), limits)
+}
+
+fn found(rows: Vec<Row>, seen: Seen, limits: ReadLimits) -> Result<OutboxRead, DatabaseError> {
     let events = rows.into_iter().map(into_event);
     let mut events = events.collect::<Result<Vec<_>, _>>()?;
     // What is held goes before what is late, and that before what is new.
     events.sort_by_key(|e| (e.lane, Reverse(e.found), e.position));
     let read = OutboxRead {
-        seen: Seen(now),
+        seen,
         events,
         overflowing: Vec::new(),
     };

@@ -29,6 +29,10 @@ impl Failures {
 
 /// Writes `progress` down and prolongs the leases, in one transaction, for those lanes whose token is
 /// still current; the returned lanes are those. A relay stops publishing lanes that are missing from them.
+#[allow(
+    clippy::as_conversions,
+    reason = "converts nothing: tells sqlx's macro that an array has NULLs"
+)]
 pub async fn record(
     db: &Database,
     terms: &LeaseTerms,

@@ -196,9 +196,10 @@ impl TenantTable {
             let (name, sql_type) = (quoted(&column.name), &column.sql_type);
             if self.name == OUTBOX && column.name == LANE {
                 let history = format!("{LANE_OF_HISTORY}::{sql_type}");
-                return match last {
-                    true => format!("CASE WHEN {UNSENT} THEN t.{name} ELSE {history} END"),
-                    false => history,
+                return if last {
+                    format!("CASE WHEN {UNSENT} THEN t.{name} ELSE {history} END")
+                } else {
+                    history
                 };
             }
             value_if(column.copied, column)
