@@ -160,8 +160,83 @@ fn fill(text: &str, secrets: &BTreeMap<String, String>) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
     use super::*;
     use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    /// A client of a Secrets Manager that gives each of `answers` once, and what it was asked.
+    async fn secrets_manager(
+        answers: Vec<(u16, &'static str)>,
+    ) -> (Client, tokio::task::JoinHandle<Vec<String>>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let mut asked = Vec::new();
+            for (status, body) in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"}") {
+                    let mut some = [0; 4096];
+                    let read = stream.read(&mut some).await.unwrap();
+                    assert!(read > 0, "a request ends with its body");
+                    request.extend_from_slice(some.get(..read).unwrap());
+                }
+                asked.push(String::from_utf8(request).unwrap());
+                let head = format!(
+                    "HTTP/1.1 {status} x\r\ncontent-type: application/x-amz-json-1.1\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                    body.len()
+                );
+                stream.write_all(head.as_bytes()).await.unwrap();
+                stream.write_all(body.as_bytes()).await.unwrap();
+            }
+            asked
+        });
+        let config = aws_sdk_secretsmanager::Config::builder()
+            .behavior_version(aws_sdk_secretsmanager::config::BehaviorVersion::latest())
+            .region(aws_sdk_secretsmanager::config::Region::from_static(
+                "eu-central-1",
+            ))
+            .credentials_provider(aws_sdk_secretsmanager::config::Credentials::new(
+                "key", "secret", None, None, "test",
+            ))
+            .endpoint_url(url)
+            .build();
+        (Client::from_conf(config), serving)
+    }
+
+    #[tokio::test]
+    async fn a_secret_is_asked_for_by_its_name() {
+        let answer = r#"{"Name":"souk-prod/db-app","SecretString":"p4ss"}"#;
+        let (client, serving) = secrets_manager(vec![(200, answer)]).await;
+        let found = read(&client, "souk-prod/db-app".to_owned()).await.unwrap();
+        assert_eq!(found, ("souk-prod/db-app".to_owned(), "p4ss".to_owned()));
+        let asked = serving.await.unwrap().concat();
+        assert!(asked.contains("secretsmanager.GetSecretValue"), "{asked}");
+        assert!(
+            asked.contains(r#""SecretId":"souk-prod/db-app""#),
+            "{asked}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_secret_that_may_not_be_read_or_has_no_text_is_named() {
+        let refused = r#"{"__type":"AccessDeniedException","Message":"not you"}"#;
+        let binary = r#"{"Name":"a","SecretBinary":"cDRzcw=="}"#;
+        for (status, answer, words) in [(400, refused, "AccessDenied"), (200, binary, "no text")] {
+            let (client, serving) = secrets_manager(vec![(status, answer)]).await;
+            let error = read(&client, "souk-prod/a".to_owned()).await.unwrap_err();
+            let text = error.to_string();
+            assert!(
+                text.contains("souk-prod/a") && text.contains(words),
+                "{text}"
+            );
+            assert!(!text.contains("p4ss") && !text.contains("cDRzcw"), "{text}");
+            serving.await.unwrap();
+        }
+    }
 
     fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
