@@ -7,6 +7,7 @@
 
 mod audit;
 mod catalog;
+mod cost;
 mod dlq;
 mod event_filter;
 mod interrupt;
@@ -40,6 +41,8 @@ enum Command {
     Audit(audit::Arguments),
     /// The catalog of a shop: what it sells.
     Catalog(catalog::Arguments),
+    /// What orders cost in the cloud in a month, line by line, by list prices of a dated file.
+    Cost(cost::Arguments),
     /// What is done about an order by itself.
     Process(process::Arguments),
     /// The books of tenants.
@@ -60,6 +63,7 @@ async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Tenants(arguments) => tenants::run(arguments).await,
         Command::Audit(arguments) => audit::run(arguments).await,
+        Command::Cost(arguments) => cost::run(&arguments),
         Command::Process(arguments) => process::run(arguments).await,
         Command::Ledger(arguments) => ledger::run(arguments).await,
         Command::Reconcile(arguments) => reconcile::run(arguments).await,

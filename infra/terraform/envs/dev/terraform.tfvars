@@ -39,5 +39,5 @@ cloudflare = {
   bundle_dir = "../../../../.souk/deploy/edge"
 }
 
-monthly_limit_usd = 10
+monthly_limit_usd = 25
 account_settings  = false

@@ -54,5 +54,5 @@ cloudflare = {
   bundle_dir = "../../../../.souk/deploy/edge"
 }
 
-monthly_limit_usd = 400
+monthly_limit_usd = 600
 backup_lock       = true

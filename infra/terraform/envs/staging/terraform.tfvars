@@ -38,5 +38,5 @@ cloudflare = {
   bundle_dir = "../../../../.souk/deploy/edge"
 }
 
-monthly_limit_usd = 80
+monthly_limit_usd = 100
 account_settings  = false
