@@ -137,6 +137,15 @@ def edge(root, spec):
             yield f"edge/wrangler.toml and infra/souk.json differ in {what}: {sorted(map(str, there ^ named))}"
 
 
+def _once(pairs):
+    """An object that has each name once: JSON's readers take the last one, and nobody sees the first."""
+    names = [name for name, _ in pairs]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"infra/souk.json has {', '.join(sorted(twice))} twice")
+    return dict(pairs)
+
+
 def spec(root):
     with open(os.path.join(root, "infra/souk.json"), encoding="utf-8") as file:
-        return json.load(file)
+        return json.load(file, object_pairs_hook=_once)
