@@ -11,6 +11,7 @@ import sys
 
 sys.dont_write_bytecode = True
 
+import local_cloud  # noqa: E402
 import names  # noqa: E402
 import repository  # noqa: E402
 import rules  # noqa: E402
@@ -65,6 +66,7 @@ def main(arguments):
             problems.append(f"policy/wildcards.json: no reason for {reason['address']} {reason['sid']}")
     problems += rules.tagged([os.path.join(TERRAFORM, "envs/root/main.tf"), os.path.join(TERRAFORM, "bootstrap/main.tf")])
     problems += names.problems(ROOT, names.spec(ROOT))
+    problems += local_cloud.problems(ROOT, names.spec(ROOT))
     problems += repository.modules(os.path.join(TERRAFORM, "modules"))
     problems += repository.pins(TERRAFORM)
     problems += repository.runbooks(RUNBOOKS, set(linked_runbooks(plans)))

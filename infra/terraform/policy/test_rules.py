@@ -10,6 +10,7 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
+import local_cloud  # noqa: E402
 import names  # noqa: E402
 import rules  # noqa: E402
 import snapshot  # noqa: E402
@@ -123,6 +124,24 @@ class Names(unittest.TestCase):
         self.assertTrue(any("which does not read it" in p for p in names.problems(ROOT, changed)))
         del changed["functions"]["reconcile"]
         self.assertTrue(any("the function reconcile is not in" in p for p in names.problems(ROOT, changed)))
+
+    def test_a_local_cloud_that_drifts_is_found(self):
+        spec = names.spec(ROOT)
+        self.assertEqual(list(local_cloud.problems(ROOT, spec)), [])
+        changes = {
+            "differ in the route": lambda s: s["routes"].pop("ANY /v1/refunds"),
+            "has no souk-returns": lambda s: s["queues"].update(returns={"fifo": True}),
+            "which infra/souk.json has not": lambda s: s["queues"].pop("webhooks"),
+            "may run 11 s": lambda s: s["functions"]["orders"].update(timeout_s=11),
+            "which infra/souk.json does not know": lambda s: s["variables_not_set"].pop("SOUK_STRIPE_API_URL"),
+            "gives nobody SOUK_NEW": lambda s: s["functions"]["orders"]["variables"].update(SOUK_NEW="log"),
+        }
+        for words, change in changes.items():
+            changed = copy.deepcopy(spec)
+            change(changed)
+            with self.subTest(words):
+                found = list(local_cloud.problems(ROOT, changed))
+                self.assertTrue(any(words in problem for problem in found), found)
 
 
 if __name__ == "__main__":
