@@ -41,11 +41,17 @@ pub(crate) struct Done {
     pub(crate) requests: u64,
     /// How long it took.
     pub(crate) us: u64,
+    /// How long until the last event was taken: a relay looks for more for a while.
+    pub(crate) last_us: u64,
 }
 
 impl Done {
     pub(crate) const fn elapsed(self) -> Duration {
         Duration::from_micros(self.us)
+    }
+
+    pub(crate) const fn until_last(self) -> Duration {
+        Duration::from_micros(self.last_us)
     }
 }
 
@@ -62,14 +68,18 @@ pub(crate) enum Target {
 #[derive(Debug)]
 pub(crate) struct Counting<P> {
     inner: P,
+    began: Instant,
     requests: AtomicU64,
+    last_us: AtomicU64,
 }
 
 impl<P> Counting<P> {
-    pub(crate) const fn new(inner: P) -> Self {
+    pub(crate) fn new(inner: P) -> Self {
         Self {
             inner,
+            began: Instant::now(),
             requests: AtomicU64::new(0),
+            last_us: AtomicU64::new(0),
         }
     }
 
@@ -81,7 +91,10 @@ impl<P> Counting<P> {
 impl<P: EventPublisher> EventPublisher for Counting<P> {
     async fn publish(&self, batch: &[OutgoingEvent]) -> Vec<Result<(), PublishError>> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.inner.publish(batch).await
+        let outcomes = self.inner.publish(batch).await;
+        let us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.last_us.fetch_max(us, Ordering::Relaxed);
+        outcomes
     }
 }
 
@@ -144,6 +157,7 @@ async fn drain(database: &Database, target: Target) -> Result<Done> {
         published: report.published,
         requests: publisher.requests(),
         us: u64::try_from(elapsed.as_micros())?,
+        last_us: publisher.last_us.load(Ordering::Relaxed),
     })
 }
 
@@ -173,10 +187,12 @@ async fn bare(url: &str, count: usize) -> Result<Done> {
         }
     });
     try_join_all(senders).await?;
+    let us = u64::try_from(began.elapsed().as_micros())?;
     Ok(Done {
         published: u64::try_from(count)?,
         requests: u64::try_from(batches.len())?,
-        us: u64::try_from(began.elapsed().as_micros())?,
+        us,
+        last_us: us,
     })
 }
 

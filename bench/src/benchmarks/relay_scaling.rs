@@ -14,7 +14,6 @@ use crate::worker::Worker;
 use anyhow::{Result, ensure};
 use core::cell::Cell;
 use serde_json::json;
-use std::time::Instant;
 use tokio::sync::Mutex;
 
 /// How far away the queue is.
@@ -107,7 +106,6 @@ async fn round(
 ) -> Result<Round> {
     outbox.fill(backlog.events).await?;
     outbox.settle(settings.quick).await?;
-    let began = Instant::now();
     for worker in &mut *workers {
         worker.say(&format!("null {}", backlog.away_ms)).await?;
     }
@@ -115,9 +113,8 @@ async fn round(
     for worker in &mut *workers {
         let done: Done = worker.answer().await?;
         published += done.published;
-        longest = longest.max(done.elapsed());
+        longest = longest.max(done.until_last());
     }
-    let elapsed = began.elapsed().min(longest);
     ensure!(
         published >= backlog.events,
         "{published} of {} events",
@@ -128,5 +125,5 @@ async fn round(
         let again: Done = worker.ask("null 0").await?;
         ensure!(again.published == 0, "{} events were left", again.published);
     }
-    Round::of(backlog.events, elapsed)
+    Round::of(backlog.events, longest)
 }
