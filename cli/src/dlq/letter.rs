@@ -4,14 +4,14 @@ use crate::event_filter::EventFacts;
 use aws_sdk_sqs::types::{Message, MessageAttributeValue, MessageSystemAttributeName};
 use serde_json::{Value, json};
 use souk_domain::Timestamp;
+use souk_runtime::consumer::{
+    ATTRIBUTE_CONSUMER, ATTRIBUTE_ERROR, ATTRIBUTE_FIRST_FAILED_AT, ATTRIBUTE_REASON,
+    ATTRIBUTE_TYPE,
+};
 use std::collections::BTreeMap;
 
-/// The attribute in which a consumer says why it has given a message up.
-pub(super) const REASON: &str = "souk-reason";
 /// The attribute that names the redrive which sent a message last.
 pub(super) const REDRIVE: &str = "souk-redrive";
-/// The attribute with the event's type, as the relay sets it.
-const TYPE: &str = "type";
 
 /// One message.
 #[derive(Debug, Clone)]
@@ -42,7 +42,9 @@ impl Letter {
             .collect();
         let mut facts = EventFacts::of(&body);
         if facts.event_type.is_none() {
-            let told = attributes.get(TYPE).and_then(|value| value.string_value());
+            let told = attributes
+                .get(ATTRIBUTE_TYPE)
+                .and_then(|value| value.string_value());
             facts.event_type = told.map(str::to_owned);
         }
         let sent_at = text(MessageSystemAttributeName::SentTimestamp)
@@ -80,7 +82,10 @@ impl Letter {
             "group": self.group,
             "sent_at": self.sent_at,
             "receives": self.receives,
-            "reason": self.attribute(REASON),
+            "reason": self.attribute(ATTRIBUTE_REASON),
+            "error": self.attribute(ATTRIBUTE_ERROR),
+            "first_failed_at": self.attribute(ATTRIBUTE_FIRST_FAILED_AT),
+            "given_up_by": self.attribute(ATTRIBUTE_CONSUMER),
             "redrive": self.attribute(REDRIVE),
         });
         if let (true, Value::Object(members)) = (with_body, &mut shown) {

@@ -1,6 +1,6 @@
 //! `souk dlq redrive`
 
-use super::letter::{Letter, REASON, REDRIVE};
+use super::letter::{Letter, REDRIVE};
 use super::queues::Queues;
 use super::tally::Tally;
 use super::walk::{Choice, Left, Verdict, Walk};
@@ -12,6 +12,7 @@ use crate::sqs::{self, entry_id};
 use anyhow::{Result, bail};
 use aws_sdk_sqs::error::BuildError;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use souk_runtime::consumer::DEAD_LETTER_ATTRIBUTES;
 
 const VERB: &str = "sent again";
 
@@ -147,7 +148,7 @@ fn entry(
     let kept = letter
         .attributes
         .iter()
-        .filter(|(name, _)| *name != REASON && *name != REDRIVE);
+        .filter(|(name, _)| *name != REDRIVE && !DEAD_LETTER_ATTRIBUTES.contains(&name.as_str()));
     let mut entry = SendMessageBatchRequestEntry::builder()
         .id(entry_id(place))
         .message_body(&letter.body)

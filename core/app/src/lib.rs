@@ -1,5 +1,6 @@
 //! Use cases, a file a verb. This crate owns the transaction and the ports.
 
+mod apply_once;
 mod archive_product;
 mod archive_sku;
 mod cancel_order;
@@ -10,6 +11,7 @@ mod confirm_order;
 mod context;
 mod error;
 mod expected_version;
+mod forget_inbox;
 mod fulfil_order;
 mod get_order;
 mod get_prices;
@@ -27,6 +29,7 @@ mod offer;
 mod once;
 mod order_timeline;
 pub mod outbox;
+pub mod parked;
 pub mod payments;
 pub mod phases;
 mod place_order;
@@ -51,6 +54,7 @@ pub mod tenants;
 mod time_ordered_ids;
 pub mod webhooks;
 
+pub use apply_once::{Applied, apply_once, apply_once_in_order};
 pub use archive_product::archive_product;
 pub use archive_sku::archive_sku;
 pub use cancel_order::cancel_order;
@@ -61,6 +65,7 @@ pub use confirm_order::confirm_order;
 pub use context::{Caller, Tools};
 pub use error::{AppError, KeyReuse};
 pub use expected_version::ExpectedVersion;
+pub use forget_inbox::{INBOX_KEPT_DAYS, forget_inbox};
 pub use fulfil_order::fulfil_order;
 pub use get_order::get_order;
 pub use get_prices::get_prices;
@@ -83,7 +88,7 @@ pub use ports::{
     ProviderCommand, ProviderError, ProviderRequest, PublishError, PublishErrorKind,
 };
 pub use price_sheets::PriceSheets;
-pub use project_order::{Projection, ProjectionError, project_order};
+pub use project_order::{Projection, ProjectionError, READ_MODELS, project_order};
 pub use put_prices::put_prices;
 pub use put_pricing_rules::put_pricing_rules;
 pub use put_product::put_product;
@@ -105,7 +110,7 @@ pub use souk_postgres::outbox::status as outbox_status;
 pub use souk_postgres::pricing_rules::VersionedRules;
 pub use souk_postgres::{
     ConsistencyToken, ConsistencyTokenError, Database, DatabaseError, Shard, ShardName,
-    ShardNameError, Shards, admin,
+    ShardNameError, Shards, TenantTx, admin,
 };
 pub use sweep_reservations::{SweepReport, SweepSettings, sweep_reservations};
 pub use time_ordered_ids::TimeOrderedIds;

@@ -1,11 +1,12 @@
 //! Fills the read model of orders from events.
 
+use crate::{Applied, apply_once_in_order};
 use souk_domain::{Event, EventData, OrderStatus};
 use souk_postgres::order_summaries::{self, SummaryChange};
-use souk_postgres::{DatabaseError, Shards, inbox};
+use souk_postgres::{DatabaseError, Shards};
 
 /// The consumer's name in the inbox.
-const CONSUMER: &str = "read-models";
+pub const READ_MODELS: &str = "read-models";
 
 /// What an event did to the read model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +15,8 @@ pub enum Projection {
     Applied,
     /// It had been applied before.
     Duplicate,
+    /// An earlier event of its order is parked for this consumer: it was not applied.
+    Behind,
     /// It is not about an order.
     Ignored,
 }
@@ -38,24 +41,24 @@ pub async fn project_order(db: &Shards, event: &Event) -> Result<Projection, Pro
     let Some(order) = event.subject.order() else {
         return Ok(Projection::Ignored);
     };
-    let mut tx = db.begin(event.tenant_id).await?;
-    if !inbox::accept(&mut tx, CONSUMER, event.id).await? {
-        tx.rollback().await?;
-        return Ok(Projection::Duplicate);
-    }
     let sequence = event.sequence;
-    let follows = if let EventData::OrderPlacedV1(placed) = &event.data {
-        order_summaries::insert_placed(&mut tx, sequence, placed).await?
-    } else {
-        let change = summary_change(&event.data);
-        order_summaries::apply(&mut tx, order, sequence, change).await?
-    };
-    if !follows {
-        tx.rollback().await?;
-        return Err(ProjectionError::OutOfSequence { sequence });
-    }
-    tx.commit().await?;
-    Ok(Projection::Applied)
+    let applied = apply_once_in_order(db, READ_MODELS, event, async |tx| {
+        let follows = if let EventData::OrderPlacedV1(placed) = &event.data {
+            order_summaries::insert_placed(tx, sequence, placed).await?
+        } else {
+            let change = summary_change(&event.data);
+            order_summaries::apply(tx, order, sequence, change).await?
+        };
+        if follows {
+            return Ok(());
+        }
+        Err(ProjectionError::OutOfSequence { sequence })
+    });
+    Ok(match applied.await? {
+        Applied::First(()) => Projection::Applied,
+        Applied::Known => Projection::Duplicate,
+        Applied::Behind => Projection::Behind,
+    })
 }
 
 /// What an event after the first says of its order.

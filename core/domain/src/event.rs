@@ -1,5 +1,7 @@
 //! Events: what happened, in CloudEvents 1.0 names, with one type per version of a fact.
 
+mod head;
+pub mod kinds;
 mod order;
 mod order_of;
 mod payment;
@@ -9,6 +11,8 @@ mod subject;
 mod tests;
 mod webhook;
 
+pub use head::EventHead;
+pub use kinds::EventKind;
 pub use order::{
     FulfilledLineV1, OrderCancelledV1, OrderCompletedV1, OrderConfirmedV1, OrderFulfilledV1,
     OrderLineV1, OrderPaymentV1, OrderPlacedV1, OrderReinstatedV1, OrderReinstatementRefusedV1,

@@ -23,11 +23,13 @@ pub use audit::{
     AuditBreak, AuditCheck, AuditEntry, AuditEntryError, AuditFact, AuditHash, AuditHead,
     AuditHeadError,
 };
+pub use event::kinds;
 pub use event::{
-    DisputeV1, EVENT_BYTES_MAX, Event, EventData, EventError, EventType, FulfilledLineV1,
-    OrderCancelledV1, OrderCompletedV1, OrderConfirmedV1, OrderFulfilledV1, OrderLineV1,
-    OrderPaymentV1, OrderPlacedV1, OrderReinstatedV1, OrderReinstatementRefusedV1, PaymentIntentV1,
-    Queue, RefundV1, Subject, UnknownEventType, UnknownQueue, WebhookEndpointDisabledV1,
+    DisputeV1, EVENT_BYTES_MAX, Event, EventData, EventError, EventHead, EventKind, EventType,
+    FulfilledLineV1, OrderCancelledV1, OrderCompletedV1, OrderConfirmedV1, OrderFulfilledV1,
+    OrderLineV1, OrderPaymentV1, OrderPlacedV1, OrderReinstatedV1, OrderReinstatementRefusedV1,
+    PaymentIntentV1, Queue, RefundV1, Subject, UnknownEventType, UnknownQueue,
+    WebhookEndpointDisabledV1,
 };
 pub use idempotency::{
     FingerprintError, IDEMPOTENCY_KEY_BYTES_MAX, IDEMPOTENCY_KEY_TTL_HOURS, IdempotencyKey,

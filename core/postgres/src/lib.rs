@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod order_summaries;
 pub mod orders;
 pub mod outbox;
+pub mod parked;
 pub mod payments;
 mod pool;
 pub mod prices;

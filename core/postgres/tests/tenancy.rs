@@ -79,6 +79,9 @@ async fn fill(db: &TestDatabase) -> [TestTenant; 2] {
                  SELECT lane, position, tenant_id, aggregate_id, event_id, sequence, event_type, body, \
                      created_at FROM souk.outbox_events WHERE tenant_id = '{id}'; \
              INSERT INTO souk.inbox_messages VALUES ('{id}', 'c', '{id}'); \
+             INSERT INTO souk.parked_messages (tenant_id, consumer, event_id, event_type, subject, \
+                 sequence, occurred_at, reason, body) VALUES \
+                 ('{id}', 'c', '{id}', 't', 's', 1, now(), 'unknown_type', '{{}}'); \
              INSERT INTO souk.order_summaries VALUES \
                  ('{id}', '{id}', 'placed', 'EUR', 1, 1, 1, NULL, now(), NULL, 1, 1); \
              INSERT INTO souk.payment_intents (tenant_id, payment_intent_id, order_id, status, \

@@ -174,6 +174,14 @@ impl TestDatabase {
             .expect("the query runs")
     }
 
+    /// One text from the database, by the superuser.
+    pub async fn text(&self, sql: &'static str) -> String {
+        sqlx::query_scalar(sql)
+            .fetch_one(&self.superuser)
+            .await
+            .expect("the query gives a text")
+    }
+
     /// The single number that `sql` asks for, where the server may be away: then none.
     pub async fn try_number(&self, sql: &str) -> Option<i64> {
         sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))

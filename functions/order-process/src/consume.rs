@@ -3,31 +3,19 @@
 use crate::OrderProcess;
 use souk_app::process::{Advanced, ProcessCause, advance_process};
 use souk_app::{AppError, PaymentProvider};
-use souk_domain::{Event, EventError};
-
-/// Why an event has not led to anything yet. It is delivered again, and after too many times goes to the
-/// DLQ; the order's deadline looks after it all the same.
-#[derive(Debug, thiserror::Error)]
-pub enum ConsumeError {
-    /// The message is no event that this version knows.
-    #[error("the message is no event")]
-    Event(#[from] EventError),
-    /// The process could not be advanced.
-    #[error("the process was not advanced")]
-    Process(#[from] AppError),
-}
+use souk_domain::Event;
 
 /// Looks at the order that the event concerns. What the event says does not matter: the order and its
 /// payments are looked at as they are now, so that an event which comes twice, late or out of order
 /// does no harm. Returns the number of steps that were taken.
 ///
 /// # Errors
-/// [`ConsumeError`].
+/// [`AppError`]: the event has not led to anything yet, and is delivered again. The order's deadline looks after it
+/// all the same.
 pub async fn consume<P: PaymentProvider>(
     function: &OrderProcess<P>,
-    body: &str,
-) -> Result<u32, ConsumeError> {
-    let event = Event::from_json_text(body)?;
+    event: &Event,
+) -> Result<u32, AppError> {
     let Some(order) = event.data.order() else {
         return Ok(0);
     };

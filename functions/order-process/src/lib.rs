@@ -3,7 +3,7 @@
 mod consume;
 mod sweep;
 
-pub use consume::{ConsumeError, consume};
+pub use consume::consume;
 pub use sweep::{SweepTotal, sweep};
 
 use souk_app::process::ProcessSettings;

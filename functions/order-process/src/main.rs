@@ -10,10 +10,12 @@ use serde_json::{Value, json};
 use souk_app::Database;
 use souk_app::process::ProcessSettings;
 use souk_domain::process::CapturePolicy;
+use souk_domain::{Event, Queue};
 use souk_order_process::{OrderProcess, consume, sweep};
 use souk_runtime::adapters::{sweepers, tools};
-use souk_runtime::batch::{QueueKind, deadline, process_batch, with_causes};
+use souk_runtime::batch::{deadline, with_causes};
 use souk_runtime::config::CAPTURE_POLICY;
+use souk_runtime::consumer::{Consumer, HandlerError, QueueKind, SqsSource};
 use souk_runtime::doorbell::Doorbell;
 use souk_runtime::environment::Environment;
 use souk_runtime::stripe::Stripe;
@@ -25,11 +27,15 @@ use std::time::Duration;
 /// before and after it.
 const STOP_RESERVE: Duration = Duration::from_secs(15);
 
+/// The consumer's name among parked messages and in metrics.
+const ORDER_PROCESS: &str = "order-process";
+
 /// Built once a process.
 struct Function {
     process: OrderProcess<Stripe>,
     sweepers: Vec<Database>,
     doorbell: Doorbell,
+    queue: SqsSource,
 }
 
 #[tokio::main]
@@ -45,6 +51,7 @@ async fn main() -> Result<(), Error> {
         process: OrderProcess::new(tools(&lookup)?, provider, settings),
         sweepers: sweepers(&lookup)?,
         doorbell: Doorbell::configured(&lookup).await?,
+        queue: SqsSource::configured(&lookup).await,
     };
     run(service_fn(|event: LambdaEvent<Value>| {
         handle(&function, event)
@@ -60,15 +67,15 @@ async fn handle(function: &Function, event: LambdaEvent<Value>) -> Result<Value,
     }
     let batch: SqsEvent = serde_json::from_value(event.payload)?;
     let steps = AtomicU32::new(0);
-    let look = |body: String| {
-        let steps = &steps;
-        async move {
-            let taken = consume(&function.process, &body).await?;
+    let db = function.process.tools.db.clone();
+    let response = Consumer::new(ORDER_PROCESS, QueueKind::Fifo, db, &function.queue)
+        .on_each(Queue::OrderProcess.event_types(), async |event: Event| {
+            let taken = consume(&function.process, &event).await?;
             steps.fetch_add(taken, Ordering::Relaxed);
-            Ok::<(), souk_order_process::ConsumeError>(())
-        }
-    };
-    let response = process_batch(batch, QueueKind::Fifo, deadline, look).await;
+            Ok::<(), HandlerError>(())
+        })
+        .consume(batch, deadline)
+        .await;
     if steps.into_inner() > 0 {
         function.doorbell.ring().await;
     }

@@ -42,6 +42,10 @@ pub const EVENT_QUEUES: &str = "SOUK_EVENT_QUEUES";
 /// The accounts at Stripe: a JSON object of tenant's id, or `default` for all others, to
 /// `{"secret_key": …, "account": …, "webhook_secrets": […]}`; the last two may be left out.
 pub const STRIPE_ACCOUNTS: &str = "SOUK_STRIPE_ACCOUNTS";
+/// URL of the queue that a consumer's messages come from: it hides what failed for a while, and gets what is released.
+pub const CONSUMER_QUEUE_URL: &str = "SOUK_CONSUMER_QUEUE_URL";
+/// URL of the queue that gets what a consumer gives up.
+pub const CONSUMER_DLQ_URL: &str = "SOUK_CONSUMER_DLQ_URL";
 /// Where Stripe is, if not where it usually is: for tests and the local cloud.
 pub const STRIPE_API_URL: &str = "SOUK_STRIPE_API_URL";
 /// When the money of an order is taken whose process begins now: `at_once`, when it is confirmed, or

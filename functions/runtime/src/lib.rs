@@ -9,6 +9,7 @@ pub mod batch;
 mod catalog_problem;
 pub mod conditional;
 pub mod config;
+pub mod consumer;
 mod databases;
 pub mod doorbell;
 pub mod edge_signature;

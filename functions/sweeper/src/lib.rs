@@ -3,7 +3,7 @@
 use souk_app::payments::{PaymentSweepReport, PaymentSweepSettings, sweep_operations};
 use souk_app::webhooks::prune_deliveries;
 use souk_app::{
-    AppError, Database, PartitionReport, SweepReport, SweepSettings, Tools,
+    AppError, Database, PartitionReport, SweepReport, SweepSettings, Tools, forget_inbox,
     maintain_idempotency_keys, maintain_outbox, sweep_reservations,
 };
 use souk_runtime::stripe::Stripe;
@@ -20,15 +20,17 @@ pub struct SweepTotal {
     pub partitions: PartitionReport,
     /// Deliveries and messages of webhooks that were kept long enough.
     pub webhooks_dropped: u64,
+    /// Entries of consumers' inboxes that are so old that nothing brings their events again.
+    pub inbox_entries_forgotten: u64,
     /// What failed for a whole database; the others are done.
     pub failed: Vec<AppError>,
 }
 
 /// Gives back what expired reservations hold, keeps room for idempotency records and events, and drops old
 /// deliveries of webhooks, in each database of `sweepers`, which are by the role `souk_sweeper`. Then,
-/// where there is a payment service provider,
-/// asks it how payments ended that nothing was heard of. `tools` act for the tenants. A database that
-/// fails does not hold up the others. Ends at `stop_at`; the next run goes on.
+/// where there is a payment service provider, asks it how payments ended that nothing was heard of. Last,
+/// forgets old entries of inboxes. `tools` act for the tenants. A database that fails does not hold up the
+/// others. Ends at `stop_at`; the next run goes on.
 pub async fn sweep(
     tools: &Tools,
     stripe: Option<&Stripe>,
@@ -76,10 +78,20 @@ pub async fn sweep(
     if let Some(stripe) = stripe {
         sweep_payments(tools, stripe, sweepers, stop_at, &mut total).await;
     }
+    // Last: it can wait for any length of time.
+    for database in sweepers {
+        match forget_inbox(database, tools.clock.now(), stop_at).await {
+            Ok(forgotten) => {
+                let sum = &mut total.inbox_entries_forgotten;
+                *sum = sum.saturating_add(forgotten);
+            }
+            Err(error) => total.failed.push(error),
+        }
+    }
     total
 }
 
-/// After all else, since it waits for somebody else.
+/// After what is ours, since it waits for somebody else.
 async fn sweep_payments(
     tools: &Tools,
     stripe: &Stripe,

@@ -53,6 +53,7 @@ async fn handle(
         partitions.made = total.partitions.made,
         partitions.dropped = total.partitions.dropped,
         webhooks.dropped = total.webhooks_dropped,
+        inbox.forgotten = total.inbox_entries_forgotten,
         databases.failed = total.failed.len(),
         "reservations and payments swept"
     );

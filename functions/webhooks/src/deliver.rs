@@ -3,12 +3,13 @@
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
 use core::time::Duration;
 use souk_app::webhooks::{
-    DeliveryReport, Entered, WebhookSender, WebhookTools, deliver_due, deliver_due_of,
+    CONSUMER, DeliveryReport, Entered, WebhookSender, WebhookTools, deliver_due, deliver_due_of,
     enter_deliveries,
 };
 use souk_app::{AppError, Database};
-use souk_domain::{Event, EventError, TenantId};
-use souk_runtime::batch::{QueueKind, process_batch, with_causes};
+use souk_domain::{Event, Queue, TenantId};
+use souk_runtime::batch::with_causes;
+use souk_runtime::consumer::{Consumer, QueueKind, SourceQueue};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
@@ -16,47 +17,34 @@ use tokio::time::Instant;
 /// Kept back of the function's time to end what is under way: an attempt, and to write down its end.
 const STOP_RESERVE: Duration = Duration::from_secs(25);
 
-/// Why an event was not entered. It is delivered again, and after too many times goes to the DLQ.
-#[derive(Debug, thiserror::Error)]
-enum MessageError {
-    #[error("the message is no event")]
-    Event(#[from] EventError),
-    #[error("the event was not entered")]
-    App(#[from] AppError),
-}
-
 /// Enters the deliveries of each event of the batch, and then attempts what is due of their tenants. What
 /// an endpoint does with them fails no message: they are in the database by then.
 pub async fn deliver_events<S: WebhookSender>(
     tools: &WebhookTools<S>,
+    queue: &impl SourceQueue,
     batch: SqsEvent,
     deadline: Instant,
 ) -> SqsBatchResponse {
     let tenants: Mutex<BTreeSet<TenantId>> = Mutex::default();
-    let enter = |body: String| {
-        let tenants = &tenants;
-        async move {
-            let (tenant, entered) = enter(tools, &body).await?;
+    let response = Consumer::new(CONSUMER, QueueKind::Fifo, tools.tools.db.clone(), queue)
+        .on_each(Queue::Webhooks.event_types(), async |event: Event| {
+            let entered = enter(tools, &event).await?;
             if entered != Entered::To(0) {
                 let mut tenants = tenants.lock().unwrap_or_else(PoisonError::into_inner);
-                tenants.insert(tenant);
+                tenants.insert(event.tenant_id);
             }
-            Ok::<(), MessageError>(())
-        }
-    };
-    let response = process_batch(batch, QueueKind::Fifo, deadline, enter).await;
+            Ok(())
+        })
+        .consume(batch, deadline)
+        .await;
     let tenants = tenants.into_inner().unwrap_or_else(PoisonError::into_inner);
     let report = deliver_due_of(tools, tenants, stop_at(deadline)).await;
     tell(report);
     response
 }
 
-async fn enter<S>(
-    tools: &WebhookTools<S>,
-    body: &str,
-) -> Result<(TenantId, Entered), MessageError> {
-    let event = Event::from_json_text(body)?;
-    let entered = enter_deliveries(&tools.tools, &event).await?;
+async fn enter<S>(tools: &WebhookTools<S>, event: &Event) -> Result<Entered, AppError> {
+    let entered = enter_deliveries(&tools.tools, event).await?;
     tracing::info!(
         event.id = %event.id,
         event.type = event.data.type_name(),
@@ -64,7 +52,7 @@ async fn enter<S>(
         entered = ?entered,
         "event entered"
     );
-    Ok((event.tenant_id, entered))
+    Ok(entered)
 }
 
 /// Attempts what is due of all tenants, in each database of `sweepers`, which are by the role

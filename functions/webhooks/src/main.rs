@@ -14,6 +14,7 @@ use souk_app::Database;
 use souk_app::webhooks::WebhookTools;
 use souk_runtime::adapters::{sweepers, tools};
 use souk_runtime::batch::deadline;
+use souk_runtime::consumer::SqsSource;
 use souk_runtime::edge_signature::EdgeGuard;
 use souk_runtime::environment::Environment;
 use souk_runtime::telemetry;
@@ -28,6 +29,7 @@ struct Function {
     router: Router,
     webhooks: WebhookTools<HttpWebhookSender>,
     sweepers: Vec<Database>,
+    queue: SqsSource,
 }
 
 #[tokio::main]
@@ -47,6 +49,7 @@ async fn main() -> Result<(), Error> {
         router: router(state, guard),
         webhooks,
         sweepers: sweepers(&lookup)?,
+        queue: SqsSource::configured(&lookup).await,
     };
     // It holds all of a delivery.
     Box::pin(run(service_fn(|event: LambdaEvent<Value>| {
@@ -63,7 +66,7 @@ async fn handle(function: &Function, event: LambdaEvent<Value>) -> Result<Value,
     let deadline = deadline(&event.context);
     if event.payload.get("Records").is_some() {
         let batch: SqsEvent = serde_json::from_value(event.payload)?;
-        let response = deliver_events(&function.webhooks, batch, deadline).await;
+        let response = deliver_events(&function.webhooks, &function.queue, batch, deadline).await;
         return Ok(serde_json::to_value(response)?);
     }
     let (report, failed) = deliver_all_due(&function.webhooks, &function.sweepers, deadline).await;

@@ -5,6 +5,7 @@ mod console;
 mod databases;
 mod demo;
 mod edge;
+mod feeds;
 mod ministack;
 mod provision;
 mod psp;

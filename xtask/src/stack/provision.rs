@@ -4,6 +4,7 @@
 use super::cloud::{Cloud, arn};
 use super::databases::{Databases, Role, Servers};
 use super::edge::REGION;
+use super::feeds::{DOORBELL, FIFO_SUFFIX, Feed, ORDER_PROCESS, READ_MODELS, WEBHOOKS};
 use super::secrets::{DEMO_SCOPES, DemoTenant, Secrets};
 use crate::package::Artefacts;
 use anyhow::{Context, Result, anyhow, bail};
@@ -21,28 +22,12 @@ use std::collections::HashMap;
 use std::fs;
 use tokio::time::{sleep, timeout};
 
-const DOORBELL_QUEUE: &str = "souk-doorbell";
-const DOORBELL_DLQ: &str = "souk-doorbell-dlq";
-const READ_MODELS_QUEUE: &str = "souk-read-models.fifo";
-const READ_MODELS_DLQ: &str = "souk-read-models-dlq.fifo";
-const ORDER_PROCESS_QUEUE: &str = "souk-order-process.fifo";
-const ORDER_PROCESS_DLQ: &str = "souk-order-process-dlq.fifo";
-const WEBHOOKS_QUEUE: &str = "souk-webhooks.fifo";
-const WEBHOOKS_DLQ: &str = "souk-webhooks-dlq.fifo";
-/// SQS wants it in the name of a FIFO queue.
-const FIFO_SUFFIX: &str = ".fifo";
-const RECEIVES_MAX: u32 = 5;
-
 const CATALOG: &str = "souk-catalog";
 const ORDERS: &str = "souk-orders";
-const OUTBOX_RELAY: &str = "souk-outbox-relay";
 const PAYMENTS: &str = "souk-payments";
-const READ_MODELS: &str = "souk-read-models";
 const MIGRATE: &str = "souk-migrate";
 const SWEEPER: &str = "souk-sweeper";
-const ORDER_PROCESS: &str = "souk-order-process";
 const RECONCILE: &str = "souk-reconcile";
-const WEBHOOKS: &str = "souk-webhooks";
 /// What the catalog function answers, as route keys of an HTTP API; the orders function has what no
 /// other has.
 const CATALOG_ROUTES: [&str; 8] = [
@@ -70,20 +55,13 @@ const WEBHOOKS_ROUTES: [&str; 2] = [
     "ANY /v1/webhook-endpoints",
     "ANY /v1/webhook-endpoints/{proxy+}",
 ];
-/// Some attempts one after the other; each takes up to 15 s.
-const WEBHOOKS_TIMEOUT_S: i32 = 60;
 /// As long as the edge waits.
 const PAYMENTS_TIMEOUT_S: i32 = 10;
 const CATALOG_TIMEOUT_S: i32 = 10;
 const ORDERS_TIMEOUT_S: i32 = 10;
 const SWEEPER_TIMEOUT_S: i32 = 30;
-const ORDER_PROCESS_TIMEOUT_S: i32 = 30;
 const RECONCILE_TIMEOUT_S: i32 = 900;
-const OUTBOX_RELAY_TIMEOUT_S: i32 = 30;
-const READ_MODELS_TIMEOUT_S: i32 = 30;
 const MIGRATE_TIMEOUT_S: i32 = 300;
-/// AWS's advice: a message stays hidden six times as long as its function may run.
-const VISIBILITY_TIMEOUT_S: i32 = 180;
 
 /// Where a function finds the directory, and the shards.
 const DIRECTORY: &str = "SOUK_DIRECTORY_DATABASE_URL";
@@ -93,8 +71,6 @@ const SHOWN_PREFIX_CHARS: usize = 14;
 const BATCH_SIZE: i32 = 10;
 const EACH_MINUTE: &str = "rate(1 minute)";
 const EACH_DAY: &str = "rate(1 day)";
-/// Two relays share the lanes; more would only wait for each other.
-const RELAYS_MAX: i32 = 2;
 const ACTIVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// MiniStack does not look at it.
 const ROLE: &str = "arn:aws:iam::000000000000:role/souk-local";
@@ -115,7 +91,7 @@ pub(crate) async fn http_api(cloud: &Cloud) -> Result<String> {
         integration(cloud, id, ORDERS),
         integration(cloud, id, CATALOG),
         integration(cloud, id, PAYMENTS),
-        integration(cloud, id, WEBHOOKS),
+        integration(cloud, id, WEBHOOKS.function),
     )?;
     route(cloud, id, "$default", &orders).await?;
     for key in CATALOG_ROUTES {
@@ -180,23 +156,42 @@ pub(crate) struct Deployment<'a> {
     pub(crate) psp_url: &'a str,
 }
 
-/// Queue URLs.
+/// The URLs of a queue and of the one for what fails too often.
+struct Urls {
+    queue: String,
+    dlq: String,
+}
+
+impl Urls {
+    /// Where a consumer finds both.
+    fn of_consumer(&self) -> [(&'static str, String); 2] {
+        [
+            ("SOUK_CONSUMER_QUEUE_URL", self.queue.clone()),
+            ("SOUK_CONSUMER_DLQ_URL", self.dlq.clone()),
+        ]
+    }
+}
+
 struct Queues {
-    doorbell: String,
-    read_models: String,
-    order_process: String,
-    webhooks: String,
+    doorbell: Urls,
+    read_models: Urls,
+    order_process: Urls,
+    webhooks: Urls,
 }
 
 impl Queues {
     /// Where the relay finds the queue of each consumer.
     fn of_events(&self) -> (&'static str, String) {
         let urls = json!({
-            "read_models": self.read_models,
-            "order_process": self.order_process,
-            "webhooks": self.webhooks,
+            "read_models": self.read_models.queue,
+            "order_process": self.order_process.queue,
+            "webhooks": self.webhooks.queue,
         });
         ("SOUK_EVENT_QUEUES", urls.to_string())
+    }
+
+    fn doorbell(&self) -> (&'static str, String) {
+        ("SOUK_DOORBELL_QUEUE_URL", self.doorbell.queue.clone())
     }
 }
 
@@ -208,9 +203,9 @@ impl Deployment<'_> {
             self.orders(&queues),
             self.catalog(),
             self.payments(&queues),
-            self.webhooks(),
+            self.webhooks(&queues),
             self.outbox_relay(&queues),
-            self.read_models(),
+            self.read_models(&queues),
             self.sweeper(&queues),
             self.order_process(&queues),
             self.reconcile(),
@@ -220,10 +215,10 @@ impl Deployment<'_> {
 
     async fn queues(&self) -> Result<Queues> {
         let (doorbell, read_models, order_process, webhooks) = tokio::try_join!(
-            self.queue(DOORBELL_QUEUE, DOORBELL_DLQ),
-            self.queue(READ_MODELS_QUEUE, READ_MODELS_DLQ),
-            self.queue(ORDER_PROCESS_QUEUE, ORDER_PROCESS_DLQ),
-            self.queue(WEBHOOKS_QUEUE, WEBHOOKS_DLQ),
+            self.queue(&DOORBELL),
+            self.queue(&READ_MODELS),
+            self.queue(&ORDER_PROCESS),
+            self.queue(&WEBHOOKS),
         )?;
         Ok(Queues {
             doorbell,
@@ -235,26 +230,27 @@ impl Deployment<'_> {
 
     /// Makes a queue, with another one for what fails too often. A queue that is there from an
     /// earlier run keeps its messages and gets today's settings.
-    async fn queue(&self, name: &str, dlq_name: &str) -> Result<String> {
-        self.bare_queue(dlq_name).await?;
-        let url = self.bare_queue(name).await?;
+    async fn queue(&self, feed: &Feed) -> Result<Urls> {
+        let name = feed.queue;
+        let dlq = self.bare_queue(feed.dlq).await?;
+        let queue = self.bare_queue(name).await?;
         let redrive = json!({
-            "deadLetterTargetArn": arn("sqs", dlq_name),
-            "maxReceiveCount": RECEIVES_MAX,
+            "deadLetterTargetArn": arn("sqs", feed.dlq),
+            "maxReceiveCount": feed.receives_max,
         });
         self.cloud
             .sqs
             .set_queue_attributes()
-            .queue_url(&url)
+            .queue_url(&queue)
             .attributes(
                 QueueAttributeName::VisibilityTimeout,
-                VISIBILITY_TIMEOUT_S.to_string(),
+                feed.visibility_timeout_s().to_string(),
             )
             .attributes(QueueAttributeName::RedrivePolicy, redrive.to_string())
             .send()
             .await
             .with_context(|| format!("cannot set up the queue {name}"))?;
-        Ok(url)
+        Ok(Urls { queue, dlq })
     }
 
     async fn bare_queue(&self, name: &str) -> Result<String> {
@@ -353,7 +349,7 @@ impl Deployment<'_> {
             self.edge_keys(),
             ("SOUK_QUOTE_KEYS", quote_keys.to_string()),
             ("SOUK_QUOTE_KEY_ID", secrets.quote_key_id.clone()),
-            ("SOUK_DOORBELL_QUEUE_URL", queues.doorbell.clone()),
+            queues.doorbell(),
         ]);
         self.function(ORDERS, ORDERS_TIMEOUT_S, variables).await
     }
@@ -366,16 +362,13 @@ impl Deployment<'_> {
 
     async fn payments(&self, queues: &Queues) -> Result<()> {
         let mut variables = self.tenant_databases(Servers::All)?;
-        variables.extend([
-            self.edge_keys(),
-            ("SOUK_DOORBELL_QUEUE_URL", queues.doorbell.clone()),
-        ]);
+        variables.extend([self.edge_keys(), queues.doorbell()]);
         variables.extend(self.psp());
         self.function(PAYMENTS, PAYMENTS_TIMEOUT_S, variables).await
     }
 
     /// It may send to what runs on this machine, which nothing but the local cloud is allowed.
-    async fn webhooks(&self) -> Result<()> {
+    async fn webhooks(&self, queues: &Queues) -> Result<()> {
         let secrets = self.secrets;
         let keys = json!({ (secrets.webhook_key_id.as_str()): secrets.webhook_key });
         let due = self.databases.shards(Role::Sweeper, Servers::Primary)?;
@@ -388,37 +381,30 @@ impl Deployment<'_> {
             ("SOUK_WEBHOOK_PLAIN_HTTP", "true".to_owned()),
             ("SOUK_WEBHOOK_ADDRESSES", "127.0.0.1,::1".to_owned()),
         ]);
-        self.function(WEBHOOKS, WEBHOOKS_TIMEOUT_S, variables)
-            .await?;
-        self.event_source(WEBHOOKS_QUEUE, WEBHOOKS, None).await?;
-        self.each_minute("souk-webhooks-due", WEBHOOKS).await
+        variables.extend(queues.webhooks.of_consumer());
+        self.fed_function(&WEBHOOKS, variables).await?;
+        self.each_minute("souk-webhooks-due", WEBHOOKS.function)
+            .await
     }
 
     async fn outbox_relay(&self, queues: &Queues) -> Result<()> {
         let shards = self.databases.shards(Role::Relay, Servers::Primary)?;
         let variables = vec![(SHARDS, shards), queues.of_events()];
-        self.function(OUTBOX_RELAY, OUTBOX_RELAY_TIMEOUT_S, variables)
-            .await?;
-        self.event_source(DOORBELL_QUEUE, OUTBOX_RELAY, Some(RELAYS_MAX))
-            .await?;
-        self.each_minute("souk-outbox-sweep", OUTBOX_RELAY).await
+        self.fed_function(&DOORBELL, variables).await?;
+        self.each_minute("souk-outbox-sweep", DOORBELL.function)
+            .await
     }
 
-    async fn read_models(&self) -> Result<()> {
-        let variables = self.tenant_databases(Servers::Primary)?;
-        self.function(READ_MODELS, READ_MODELS_TIMEOUT_S, variables)
-            .await?;
-        self.event_source(READ_MODELS_QUEUE, READ_MODELS, None)
-            .await
+    async fn read_models(&self, queues: &Queues) -> Result<()> {
+        let mut variables = self.tenant_databases(Servers::Primary)?;
+        variables.extend(queues.read_models.of_consumer());
+        self.fed_function(&READ_MODELS, variables).await
     }
 
     async fn sweeper(&self, queues: &Queues) -> Result<()> {
         let due = self.databases.shards(Role::Sweeper, Servers::Primary)?;
         let mut variables = self.tenant_databases(Servers::Primary)?;
-        variables.extend([
-            ("SOUK_SWEEPER_SHARDS", due),
-            ("SOUK_DOORBELL_QUEUE_URL", queues.doorbell.clone()),
-        ]);
+        variables.extend([("SOUK_SWEEPER_SHARDS", due), queues.doorbell()]);
         variables.extend(self.psp());
         self.function(SWEEPER, SWEEPER_TIMEOUT_S, variables).await?;
         self.each_minute("souk-reservation-sweep", SWEEPER).await
@@ -427,16 +413,11 @@ impl Deployment<'_> {
     async fn order_process(&self, queues: &Queues) -> Result<()> {
         let due = self.databases.shards(Role::Sweeper, Servers::Primary)?;
         let mut variables = self.tenant_databases(Servers::Primary)?;
-        variables.extend([
-            ("SOUK_SWEEPER_SHARDS", due),
-            ("SOUK_DOORBELL_QUEUE_URL", queues.doorbell.clone()),
-        ]);
+        variables.extend([("SOUK_SWEEPER_SHARDS", due), queues.doorbell()]);
         variables.extend(self.psp());
-        self.function(ORDER_PROCESS, ORDER_PROCESS_TIMEOUT_S, variables)
-            .await?;
-        self.event_source(ORDER_PROCESS_QUEUE, ORDER_PROCESS, None)
-            .await?;
-        self.each_minute("souk-order-deadlines", ORDER_PROCESS)
+        variables.extend(queues.order_process.of_consumer());
+        self.fed_function(&ORDER_PROCESS, variables).await?;
+        self.each_minute("souk-order-deadlines", ORDER_PROCESS.function)
             .await
     }
 
@@ -449,6 +430,17 @@ impl Deployment<'_> {
             .await?;
         self.scheduled("souk-reconciliation", EACH_DAY, RECONCILE)
             .await
+    }
+
+    /// Makes a function that a queue feeds.
+    async fn fed_function(
+        &self,
+        feed: &Feed,
+        variables: Vec<(&'static str, String)>,
+    ) -> Result<()> {
+        self.function(feed.function, feed.function_timeout_s, variables)
+            .await?;
+        self.event_source(feed).await
     }
 
     /// Makes a function and waits until it takes invocations.
@@ -520,7 +512,8 @@ impl Deployment<'_> {
     }
 
     /// Lets a queue feed a function, which reports the messages that failed.
-    async fn event_source(&self, queue: &str, function: &str, max: Option<i32>) -> Result<()> {
+    async fn event_source(&self, feed: &Feed) -> Result<()> {
+        let (queue, function) = (feed.queue, feed.function);
         let mut request = self
             .cloud
             .lambda
@@ -529,7 +522,7 @@ impl Deployment<'_> {
             .function_name(function)
             .batch_size(BATCH_SIZE)
             .function_response_types(FunctionResponseType::ReportBatchItemFailures);
-        if let Some(max) = max {
+        if let Some(max) = feed.functions_max {
             request =
                 request.scaling_config(ScalingConfig::builder().maximum_concurrency(max).build());
         }

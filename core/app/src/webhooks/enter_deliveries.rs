@@ -1,10 +1,10 @@
 //! Lets an event be delivered.
 
 use super::CONSUMER;
-use crate::{AppError, Tools};
+use crate::{AppError, Applied, Tools, apply_once};
 use souk_domain::Event;
 use souk_domain::webhook::webhook_body;
-use souk_postgres::{inbox, webhooks};
+use souk_postgres::webhooks;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,22 +24,21 @@ pub async fn enter_deliveries(tools: &Tools, event: &Event) -> Result<Entered, A
     let now = tools.clock.now();
     let body = webhook_body(event)?;
     let event_type = event.data.type_name();
-    let mut tx = tools.db.begin(event.tenant_id).await?;
-    if !inbox::accept(&mut tx, CONSUMER, event.id).await? {
-        tx.rollback().await?;
-        return Ok(Entered::Duplicate);
-    }
-    let endpoints = webhooks::all_endpoints(&mut tx).await?;
-    let wanting: Vec<_> = endpoints
-        .iter()
-        .filter(|endpoint| endpoint.settings.filter.matches(event_type))
-        .map(|endpoint| endpoint.id)
-        .collect();
-    let entered = if wanting.is_empty() {
-        0
-    } else {
-        webhooks::enter(&mut tx, event, &body, &wanting, now).await?
-    };
-    tx.commit().await?;
-    Ok(Entered::To(entered))
+    let applied = apply_once(&tools.db, CONSUMER, event, async |tx| {
+        let endpoints = webhooks::all_endpoints(tx).await?;
+        let wanting: Vec<_> = endpoints
+            .iter()
+            .filter(|endpoint| endpoint.settings.filter.matches(event_type))
+            .map(|endpoint| endpoint.id)
+            .collect();
+        if wanting.is_empty() {
+            return Ok::<u64, AppError>(0);
+        }
+        Ok(webhooks::enter(tx, event, &body, &wanting, now).await?)
+    });
+    Ok(match applied.await? {
+        Applied::First(entered) => Entered::To(entered),
+        // It waits for no other: endpoints that want order keep it by sequence.
+        Applied::Known | Applied::Behind => Entered::Duplicate,
+    })
 }

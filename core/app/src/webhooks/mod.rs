@@ -46,4 +46,4 @@ pub use sender::{OutgoingWebhook, SendEnd, SendError, WebhookSender};
 pub use souk_postgres::webhooks::{Attempt, Delivery, ReplayRange, SealedSecret};
 
 /// The consumer's name in the inbox.
-const CONSUMER: &str = "webhooks";
+pub const CONSUMER: &str = "webhooks";

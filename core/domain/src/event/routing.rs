@@ -20,6 +20,13 @@ impl Queue {
     /// Every queue.
     pub const ALL: [Self; 3] = [Self::ReadModels, Self::OrderProcess, Self::Webhooks];
 
+    /// The types of the events that go to it.
+    pub fn event_types(self) -> impl Iterator<Item = EventType> {
+        EventType::ALL
+            .into_iter()
+            .filter(move |event_type| event_type.queues().contains(&self))
+    }
+
     /// The name in configuration and logs.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -293,6 +293,32 @@ fn an_unknown_version_is_told_apart_from_garbage() {
 }
 
 #[test]
+fn the_head_of_an_envelope_is_read_whatever_its_type_and_subject_are() {
+    let text = placed().to_json_text().unwrap();
+    let newer = text
+        .replace("order.placed.v1", "crate.shipped.v7")
+        .replace(&order().to_string(), "crate_7");
+    let head = EventHead::of_json_text(&newer).unwrap();
+    assert_eq!((head.id, head.tenant_id), (placed().id, placed().tenant_id));
+    assert_eq!(
+        (head.type_name.as_str(), head.subject.as_str()),
+        ("crate.shipped.v7", "crate_7")
+    );
+    for bad in [
+        "{}".to_owned(),
+        text.replace("order.placed.v1", &"x".repeat(1000)),
+        text.replace("order.placed.v1", ""),
+        text.replace(r#""sequence":1"#, r#""sequence":0"#),
+        text.replace(r#""sequence":1"#, r#""sequence":18446744073709551615"#),
+    ] {
+        assert!(matches!(
+            EventHead::of_json_text(&bad),
+            Err(EventError::Malformed(_))
+        ));
+    }
+}
+
+#[test]
 fn too_large_an_event_is_refused_when_written() {
     let mut event = placed();
     if let EventData::OrderPlacedV1(data) = &mut event.data {

@@ -1,0 +1,38 @@
+//! Forgets which events consumers have applied, when nothing can bring them again.
+
+use crate::AppError;
+use core::time::Duration;
+use souk_domain::Timestamp;
+use souk_postgres::{Database, inbox};
+use tokio::time::Instant;
+
+/// Days that inbox entries are kept: longer than a queue, its dead-letter queue and the outbox's history together
+/// can bring an event again.
+pub const INBOX_KEPT_DAYS: u8 = 60;
+/// Entries forgotten in a transaction.
+const FORGOTTEN_AT_ONCE: u32 = 5_000;
+const DAY: Duration = Duration::from_hours(24);
+
+/// Forgets what is older than [`INBOX_KEPT_DAYS`] in `db`, by the role `souk_sweeper`, until `stop_at`; the next run
+/// goes on. Returns how many entries were forgotten.
+///
+/// # Errors
+/// [`AppError::Database`], [`AppError::Clock`].
+pub async fn forget_inbox(
+    db: &Database,
+    now: Timestamp,
+    stop_at: Instant,
+) -> Result<u64, AppError> {
+    let kept_ms = DAY.saturating_mul(INBOX_KEPT_DAYS.into()).as_millis();
+    let kept_ms = i64::try_from(kept_ms).unwrap_or(i64::MAX);
+    let before = Timestamp::from_unix_ms(now.unix_ms().saturating_sub(kept_ms))?;
+    let mut total = 0_u64;
+    while Instant::now() < stop_at {
+        let forgotten = inbox::forget(db, before, FORGOTTEN_AT_ONCE).await?;
+        total = total.saturating_add(forgotten);
+        if forgotten < u64::from(FORGOTTEN_AT_ONCE) {
+            break;
+        }
+    }
+    Ok(total)
+}
