@@ -52,4 +52,6 @@ for _tool in cargo-nextest cargo-deny cargo-machete; do
     PATH=$PATH:$(tool_dir "$_tool" "$(tool_version "$_tool")")/bin
 done
 unset _tool
+SOUK_PGBOUNCER=$SOUK_CACHE/tools/pgbouncer
+PATH=$PATH:$SOUK_PGBOUNCER
 export PATH

@@ -77,3 +77,36 @@ need_nextest() {
     command -v cargo-nextest >/dev/null && return 0
     need_cargo_tool cargo-nextest cargo-nextest "$(tool_version cargo-nextest)" --locked
 }
+
+need_pgbouncer() {
+    # The tests through a transaction pooler. Debian's package, unpacked without root with the libraries that a small
+    # system lacks; elsewhere the machine's own.
+    command -v pgbouncer >/dev/null || [[ -x /usr/sbin/pgbouncer || -x $SOUK_PGBOUNCER/pgbouncer ]] && return 0
+    local how="install pgbouncer, or set SOUK_TEST_WITHOUT_PGBOUNCER=1 to leave out the tests that need it"
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-deb >/dev/null; then
+        say "pgbouncer is missing: $how"
+        return 0
+    fi
+    say "unpacking pgbouncer"
+    local draft=$SOUK_PGBOUNCER.draft
+    rm -rf "$draft"
+    mkdir -p "$draft"
+    if ! (cd "$draft" && apt-get download -qq pgbouncer libc-ares2 libevent-2.1-7 >/dev/null 2>&1); then
+        rm -rf "$draft"
+        say "apt-get could not download pgbouncer: $how"
+        return 0
+    fi
+    local package
+    for package in "$draft"/*.deb; do
+        dpkg-deb --extract "$package" "$draft/root"
+    done
+    cat >"$draft/pgbouncer" <<'EOF'
+#!/bin/sh
+here=$(dirname "$0")
+LD_LIBRARY_PATH=$(echo "$here"/root/usr/lib/*-linux-gnu) exec "$here/root/usr/sbin/pgbouncer" "$@"
+EOF
+    chmod -R a+rX "$draft"
+    chmod +x "$draft/pgbouncer"
+    rm -f "$draft"/*.deb
+    mv "$draft" "$SOUK_PGBOUNCER"
+}

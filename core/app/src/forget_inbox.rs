@@ -1,6 +1,7 @@
 //! Forgets which events consumers have applied, when nothing can bring them again.
 
 use crate::AppError;
+use crate::maintain_outbox::OUTBOX_DAYS_KEPT;
 use core::time::Duration;
 use souk_domain::Timestamp;
 use souk_postgres::{Database, inbox};
@@ -9,6 +10,9 @@ use tokio::time::Instant;
 /// Days that inbox entries are kept: longer than a queue, its dead-letter queue and the outbox's history together
 /// can bring an event again.
 pub const INBOX_KEPT_DAYS: u8 = 60;
+/// Days that SQS keeps a message at most, and its DLQ again.
+const QUEUE_DAYS_MAX: u8 = 14;
+const _: () = assert!(INBOX_KEPT_DAYS > OUTBOX_DAYS_KEPT + 2 * QUEUE_DAYS_MAX);
 /// Entries forgotten in a transaction.
 const FORGOTTEN_AT_ONCE: u32 = 5_000;
 const DAY: Duration = Duration::from_hours(24);

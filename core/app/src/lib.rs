@@ -109,7 +109,7 @@ pub use souk_postgres::orders::TimelineEntry;
 pub use souk_postgres::outbox::status as outbox_status;
 pub use souk_postgres::pricing_rules::VersionedRules;
 pub use souk_postgres::{
-    ConsistencyToken, ConsistencyTokenError, Database, DatabaseError, Shard, ShardName,
+    ConsistencyToken, ConsistencyTokenError, Database, DatabaseError, Pooler, Shard, ShardName,
     ShardNameError, Shards, TenantTx, admin,
 };
 pub use sweep_reservations::{SweepReport, SweepSettings, sweep_reservations};

@@ -74,7 +74,7 @@ pub async fn load_prices(
             Ok::<_, CallError>(loaded.fetch_one(connection.connection()).await?)
         };
         let made = timeout(CALL_TIMEOUT, loading).await;
-        if let ControlFlow::Break(outcome) = call.ended(connection, made) {
+        if let ControlFlow::Break(outcome) = call.ended(connection, made).await {
             break outcome?;
         }
     };

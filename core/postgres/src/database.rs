@@ -12,6 +12,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 /// How long a statement waits for a lock before it gives up as [`DatabaseError::Contended`].
 pub const LOCK_TIMEOUT_MS: u32 = 2_500;
@@ -47,31 +48,79 @@ const OF_MOVES: Patience = Patience {
     silence_ms: MOVE_TIMEOUT_MS,
 };
 
+/// What stands between this side and the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pooler {
+    /// Nothing, or what gives a connection to one client as long as that one keeps it.
+    #[default]
+    None,
+    /// What gives a connection of the server to another client after each transaction. Between transactions nothing
+    /// may be left behind, and nothing be found: statements are prepared anew in each, and a call that would be a
+    /// transaction by itself becomes one of several statements, two round trips more.
+    Transaction,
+}
+
+/// A text that names no [`Pooler`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a pooler is `none` or `transaction`")]
+pub struct UnknownPooler;
+
+impl FromStr for Pooler {
+    type Err = UnknownPooler;
+
+    fn from_str(name: &str) -> Result<Self, UnknownPooler> {
+        match name {
+            "none" => Ok(Self::None),
+            "transaction" => Ok(Self::Transaction),
+            _ => Err(UnknownPooler),
+        }
+    }
+}
+
+/// The beginning of every transaction, up to where [`FORGET_STATEMENTS`] has its place.
+const STATEMENT_END: char = ';';
+/// What other clients of a pooler have prepared on this connection of the server, under names that this one is about
+/// to use. It travels with the beginning of the transaction.
+const FORGET_STATEMENTS: &str = "; DEALLOCATE ALL;";
+
 /// One Postgres database, by one role.
 #[derive(Debug, Clone)]
 pub struct Database {
     connections: Connections,
     shard: ShardName,
+    pooler: Pooler,
 }
 
 impl Database {
     /// Prepares a pool of at most `connections_max`; the first use connects.
     ///
-    /// `url` is a `postgres://` URL with a role that cannot bypass row level security. Works through
-    /// a transaction pooler with `?statement-cache-capacity=0`: no session state is kept.
+    /// `url` is a `postgres://` URL with a role that cannot bypass row level security.
     pub fn connect_lazily(url: &str, connections_max: u32) -> Result<Self, DatabaseError> {
+        Self::connect_through(Pooler::None, url, connections_max)
+    }
+
+    /// The same through a pooler, where `url` leads to. Not for migrations, which hold a lock of the session.
+    pub fn connect_through(
+        pooler: Pooler,
+        url: &str,
+        connections_max: u32,
+    ) -> Result<Self, DatabaseError> {
         // The parser takes any scheme.
         if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
             return Err(DatabaseError::OutOfRange {
                 what: "a URL that is not postgres://…",
             });
         }
-        let options = PgConnectOptions::from_str(url)?.application_name("souk");
+        let mut options = PgConnectOptions::from_str(url)?.application_name("souk");
+        if pooler == Pooler::Transaction {
+            options = options.statement_cache_capacity(0);
+        }
         let connections = Connections::new(options, connections_max)
             .map_err(|_| DatabaseError::OutOfRange { what: "a pool" })?;
         Ok(Self {
             connections,
             shard: ShardName::only(),
+            pooler,
         })
     }
 
@@ -217,10 +266,14 @@ impl Database {
     }
 
     async fn begin_with(&self, statement: &str) -> Result<PlainTx, DatabaseError> {
+        let statement = match self.pooler {
+            Pooler::None => statement.to_owned(),
+            Pooler::Transaction => statement.replacen(STATEMENT_END, FORGET_STATEMENTS, 1),
+        };
         let mut attempt = 1_u32;
         loop {
             let mut connection = self.connections.take().await?;
-            let began = sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+            let began = sqlx::raw_sql(AssertSqlSafe(statement.clone()))
                 .execute(connection.connection())
                 .await;
             match began {
@@ -253,10 +306,11 @@ impl Database {
     /// A token of all that has been committed until now. Only for a primary. One round trip.
     pub async fn token_now(&self) -> Result<ConsistencyToken, DatabaseError> {
         let mut connection = self.connections.take().await?;
-        let position =
-            sqlx::query_scalar!(r#"SELECT pg_current_wal_insert_lsn()::text AS "position!""#)
-                .fetch_one(connection.connection())
-                .await?;
+        // Nothing is prepared for it.
+        let row = sqlx::raw_sql("SELECT pg_current_wal_insert_lsn()::text")
+            .fetch_one(connection.connection())
+            .await?;
+        let position: String = row.try_get(0)?;
         connection.give_back();
         ConsistencyToken::new(&self.shard, &position, "0")
     }
@@ -307,20 +361,38 @@ pub(crate) struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// A connection to make it on.
+    /// A connection to make it on. Through a pooler a transaction is open there, which keeps it this client's.
     pub(crate) async fn connection(&mut self) -> Result<InUse, DatabaseError> {
-        self.attempt = self.attempt.saturating_add(1);
-        Ok(self.database.connections.take().await?)
+        loop {
+            self.attempt = self.attempt.saturating_add(1);
+            let mut connection = self.database.connections.take().await?;
+            if self.database.pooler == Pooler::None {
+                return Ok(connection);
+            }
+            let statement = format!("BEGIN{FORGET_STATEMENTS}");
+            let began = sqlx::raw_sql(AssertSqlSafe(statement))
+                .execute(connection.connection())
+                .await;
+            match began {
+                Ok(_) => return Ok(connection),
+                Err(error)
+                    if is_dead_connection(&error) && self.attempt < CONNECTION_ATTEMPTS_MAX => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
     }
 
     /// What has come of it on that connection, within [`CALL_TIMEOUT`]; goes on where it is to be made
     /// once more.
-    pub(crate) fn ended<T>(
+    pub(crate) async fn ended<T>(
         &self,
-        connection: InUse,
+        mut connection: InUse,
         made: Result<Result<T, CallError>, Elapsed>,
     ) -> ControlFlow<Result<T, CallError>> {
-        let outcome = made.unwrap_or_else(|_| Err(DatabaseError::timed_out().into()));
+        let mut outcome = made.unwrap_or_else(|_| Err(DatabaseError::timed_out().into()));
+        if self.database.pooler == Pooler::Transaction {
+            outcome = end_transaction(&mut connection, outcome).await;
+        }
         match &outcome {
             Ok(_) => connection.give_back(),
             Err(CallError::Sql(error)) if is_dead_connection(error) => {
@@ -335,6 +407,25 @@ impl Call<'_> {
             Err(_) => {}
         }
         ControlFlow::Break(outcome)
+    }
+}
+
+/// Makes durable what a call has done, or undoes what it has begun. What it was answered is known only then.
+async fn end_transaction<T>(
+    connection: &mut InUse,
+    outcome: Result<T, CallError>,
+) -> Result<T, CallError> {
+    let statement = match &outcome {
+        Ok(_) => "COMMIT",
+        Err(CallError::Sql(error)) if error.as_database_error().is_some() => "ROLLBACK",
+        // The connection is closed, and the pooler rolls back.
+        Err(_) => return outcome,
+    };
+    let ending = sqlx::raw_sql(statement).execute(connection.connection());
+    match timeout(CALL_TIMEOUT, ending).await {
+        Ok(Ok(_)) => outcome,
+        Ok(Err(error)) => Err(error.into()),
+        Err(_elapsed) => Err(DatabaseError::timed_out().into()),
     }
 }
 

@@ -39,8 +39,8 @@ pub mod webhooks;
 
 pub use consistency::{CONSISTENCY_TOKEN_BYTES_MAX, ConsistencyToken, ConsistencyTokenError};
 pub use database::{
-    Database, IDLE_IN_TRANSACTION_TIMEOUT_MS, LOCK_TIMEOUT_MS, PlainTx, STATEMENT_TIMEOUT_MS,
-    TenantTx,
+    Database, IDLE_IN_TRANSACTION_TIMEOUT_MS, LOCK_TIMEOUT_MS, PlainTx, Pooler,
+    STATEMENT_TIMEOUT_MS, TenantTx, UnknownPooler,
 };
 pub use error::DatabaseError;
 pub use shard::{REPLICA_WAIT_MS, Shard};

@@ -81,7 +81,7 @@ pub async fn place(db: &Database, placement: Placement<'_>) -> Result<Placed, Da
         );
         let made = timeout(CALL_TIMEOUT, placing).await;
         // Where a call got through and its answer did not, the next one finds its key finished.
-        if let ControlFlow::Break(outcome) = call.ended(connection, made) {
+        if let ControlFlow::Break(outcome) = call.ended(connection, made).await {
             return match outcome {
                 Err(CallError::Sql(error)) => refusal(error),
                 other => Ok(other?),

@@ -139,6 +139,13 @@ impl TestDatabase {
         (database, counter)
     }
 
+    /// The password of who logs in at its server, if there is one.
+    pub(crate) fn password(&self) -> Option<&str> {
+        let (_, rest) = self.server_url.split_once("://")?;
+        let (credentials, _) = rest.split_once('@')?;
+        Some(credentials.split_once(':')?.1)
+    }
+
     /// Its name on the server.
     pub fn name(&self) -> &str {
         &self.name

@@ -14,6 +14,7 @@ mod database;
 mod directory;
 mod fixtures;
 mod own_server;
+mod pgbouncer;
 mod psp;
 mod publisher;
 mod queue_server;
@@ -24,6 +25,7 @@ pub use database::{HeldTransaction, Probe, SERVER_URL_VARIABLE, TestDatabase, UN
 pub use directory::OWNER_ROLE;
 pub use fixtures::{FixedClock, TestTenant, caller, order_request, quote_keys, respond};
 pub use own_server::OwnServer;
+pub use pgbouncer::{Pgbouncer, WITHOUT_PGBOUNCER_VARIABLE};
 pub use psp::{PspAnswer, ScriptedPsp};
 pub use publisher::{MemoryQueue, Verdict};
 pub use queue_server::QueueServer;

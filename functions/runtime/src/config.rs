@@ -42,6 +42,9 @@ pub const EVENT_QUEUES: &str = "SOUK_EVENT_QUEUES";
 /// The accounts at Stripe: a JSON object of tenant's id, or `default` for all others, to
 /// `{"secret_key": …, "account": …, "webhook_secrets": […]}`; the last two may be left out.
 pub const STRIPE_ACCOUNTS: &str = "SOUK_STRIPE_ACCOUNTS";
+/// What the URLs of databases lead to: `transaction`, a pooler that gives a connection of the server to another client
+/// after each transaction, or `none`, which is so where nothing is said. Migrations go past a pooler.
+pub const DATABASE_POOLER: &str = "SOUK_DATABASE_POOLER";
 /// URL of the queue that a consumer's messages come from: it hides what failed for a while, and gets what is released.
 pub const CONSUMER_QUEUE_URL: &str = "SOUK_CONSUMER_QUEUE_URL";
 /// URL of the queue that gets what a consumer gives up.

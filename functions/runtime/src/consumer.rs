@@ -9,14 +9,15 @@
 //! use souk_domain::{Event, OrderConfirmedV1, kinds};
 //! use souk_runtime::adapters::{SystemClock, shards};
 //! use souk_runtime::batch::deadline;
-//! use souk_runtime::config::Lookup;
 //! use souk_runtime::consumer::{Consumer, QueueKind, SqsSource};
+//! use souk_runtime::environment::Environment;
 //! use std::sync::Arc;
 //!
 //! # async fn print_label(event: &Event, confirmed: &OrderConfirmedV1) -> Result<(), std::io::Error> { Ok(()) }
 //! #[tokio::main]
 //! async fn main() -> Result<(), Error> {
-//!     let lookup = Lookup::environment();
+//!     let environment = Environment::load().await?;
+//!     let lookup = environment.lookup();
 //!     let queue = SqsSource::configured(&lookup).await;
 //!     let labels = Consumer::new("labels", QueueKind::Fifo, shards(&lookup)?, queue)
 //!         .with_clock(Arc::new(SystemClock))

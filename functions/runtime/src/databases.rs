@@ -2,13 +2,13 @@
 //! where. None is connected to yet.
 
 use crate::config::{
-    ConfigError, DATABASE_POOL_MAX, DATABASE_POOL_MAX_DEFAULT, DATABASE_URL,
+    ConfigError, DATABASE_POOL_MAX, DATABASE_POOL_MAX_DEFAULT, DATABASE_POOLER, DATABASE_URL,
     DIRECTORY_DATABASE_URL, Lookup, RELAY_DATABASE_URL, RELAY_SHARDS, REPLICA_DATABASE_URL, SHARDS,
     SWEEPER_DATABASE_URL, SWEEPER_SHARDS,
 };
 use serde::Deserialize;
 use souk_app::tenants::{Directory, ShardName};
-use souk_app::{Database, Shard, Shards};
+use souk_app::{Database, Pooler, Shard, Shards};
 use std::collections::BTreeMap;
 
 /// Connections to the directory: it is asked once in some seconds for each tenant.
@@ -143,7 +143,8 @@ fn connect(
     url: &str,
 ) -> Result<Database, ConfigError> {
     let connections_max = lookup.parsed_or(DATABASE_POOL_MAX, DATABASE_POOL_MAX_DEFAULT)?;
-    Database::connect_lazily(url, connections_max).map_err(|_| not_a_url(variable))
+    let pooler = lookup.parsed_or(DATABASE_POOLER, Pooler::None)?;
+    Database::connect_through(pooler, url, connections_max).map_err(|_| not_a_url(variable))
 }
 
 fn not_a_url(variable: &'static str) -> ConfigError {

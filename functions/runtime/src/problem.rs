@@ -10,7 +10,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value, json};
 use souk_app::{AppError, DatabaseError, StoredResponse};
-use souk_domain::RequestId;
+use souk_domain::{EVENT_BYTES_MAX, EventError, RequestId};
 use std::collections::BTreeMap;
 
 /// The media type of RFC 9457, section 3.
@@ -228,6 +228,14 @@ impl From<&AppError> for Problem {
                     .with_retry_after(RETRY_AFTER_S)
                     .with_cause(error)
             }
+            AppError::Event(EventError::TooLarge { bytes }) => Self::new(
+                Code::EventTooLarge,
+                format!(
+                    "the event that tells of it would have {bytes} bytes, {EVENT_BYTES_MAX} are allowed; \
+                     nothing was changed"
+                ),
+            )
+            .with_cause(error),
             AppError::Event(_) | AppError::Clock(_) | AppError::RecoveryState(_) => {
                 internal().with_cause(error)
             }

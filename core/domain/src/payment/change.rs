@@ -1,5 +1,6 @@
 //! What a command, or a snapshot of the PSP, did to a payment.
 
+use super::text::told_word;
 use super::{AttemptStatus, IntentStatus, OperationKind, Payment, Refund, RefundStatus, Transfer};
 use crate::event::{EventData, PaymentIntentV1, RefundV1};
 use crate::{Money, PaymentChange, Timestamp};
@@ -210,10 +211,10 @@ impl Payment {
         match intent.status {
             IntentStatus::Conflicted | IntentStatus::Review => intent.reason.clone(),
             IntentStatus::Canceled => intent.cancel_reason.as_ref().map(ToString::to_string),
-            IntentStatus::RequiresPaymentMethod => intent.failure.as_ref().map(|failure| {
-                let code = failure.decline_code.as_ref().unwrap_or(&failure.code);
-                code.clone()
-            }),
+            IntentStatus::RequiresPaymentMethod => intent
+                .failure
+                .as_ref()
+                .map(|failure| told_word(failure.decline_code.as_ref().unwrap_or(&failure.code))),
             IntentStatus::RequiresConfirmation
             | IntentStatus::RequiresAction
             | IntentStatus::Processing

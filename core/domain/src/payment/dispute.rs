@@ -1,5 +1,6 @@
 //! Disputes: a customer's bank takes a payment back.
 
+use super::text::told_word;
 use super::{DisputeStatus, Payment, ProviderDispute, ProviderDisputeStatus, Transfer};
 use crate::event::{DisputeV1, EventData};
 use crate::{DisputeId, Money, OrderId, PaymentIntentId, Timestamp};
@@ -112,7 +113,7 @@ impl Payment {
             order_id: dispute.order,
             amount: dispute.amount,
             status,
-            reason: dispute.reason.clone(),
+            reason: told_word(&dispute.reason),
             recorded_at: now,
         };
         if open {

@@ -28,6 +28,16 @@ pub struct ReturnUrl(String);
 #[serde(transparent)]
 pub struct Reason(String);
 
+/// What somebody else says in a word, for an event: its beginning, where it is longer than a word of ours may be. An
+/// event has room for words, not for whatever a PSP may answer.
+pub(super) fn told_word(said: &str) -> String {
+    let mut end = said.len().min(REASON_BYTES_MAX);
+    while !said.is_char_boundary(end) {
+        end = end.saturating_sub(1);
+    }
+    said.get(..end).unwrap_or_default().to_owned()
+}
+
 macro_rules! text {
     ($name:ident, $error:ident, $fits:expr) => {
         impl $name {

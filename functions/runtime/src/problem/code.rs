@@ -175,6 +175,8 @@ codes! {
     ProductUnknown = UNPROCESSABLE_ENTITY "product_unknown" "The product does not exist",
     /// A variant is to belong to a product that is archived.
     ProductArchived = UNPROCESSABLE_ENTITY "product_archived" "The product is archived",
+    /// What happened is too large to be told as one event, so it did not happen.
+    EventTooLarge = UNPROCESSABLE_ENTITY "event_too_large" "Too much for one event",
     /// The total is beyond what an amount can be.
     TotalTooLarge = UNPROCESSABLE_ENTITY "total_too_large" "The total is too large",
 

@@ -330,3 +330,20 @@ fn a_refund_and_a_dispute_of_the_same_money_are_reviewed() {
     assert_eq!(intent.status, IntentStatus::Review);
     assert_eq!(intent.reason.as_deref(), Some("refunded_and_disputed"));
 }
+
+#[test]
+fn an_event_tells_the_psps_word_and_not_whatever_it_may_answer() {
+    let id = crate::DisputeId::from_uuid(Uuid::from_u128(9));
+    let open = ProviderDispute {
+        reason: "é".repeat(100_000),
+        ..disputed(700, ProviderDisputeStatus::Open, true)
+    };
+    let seen = paid()
+        .payment
+        .observe_dispute(None, &open, euro(0), (at(9), id));
+    assert_eq!(seen.dispute.reason, open.reason, "what is stored is whole");
+    let [crate::EventData::DisputeOpenedV1(told)] = seen.events.as_slice() else {
+        panic!("{:?}", seen.events);
+    };
+    assert_eq!(told.reason, "é".repeat(REASON_BYTES_MAX / 2));
+}
