@@ -25,7 +25,7 @@ run "a_ring_and_a_sweep_both_wake_it" {
     error_message = "rings that nobody can answer must be seen"
   }
   assert {
-    condition     = module.sweep.name == "souk-test-outbox-sweep"
+    condition     = module.sweep.name == "souk-test-outbox-sweep" && module.sweep.rate == "rate(1 minute)"
     error_message = "a lost ring is lost for ever"
   }
 }
