@@ -324,7 +324,7 @@ impl Comparison {
         let its_progress = settle(&its_lanes, &its_read, &sent).progress;
         self.log.push(format!("relay {relay} records {progress:?}"));
         let model = self.model.record(&terms(relay), &progress, self.now_ms);
-        let real = self
+        let its = self
             .store
             .record(&terms(relay), &its_progress)
             .await
@@ -334,9 +334,9 @@ impl Comparison {
             lanes.sort_by_key(|lane| lane.lease.lane);
             lanes
         };
-        self.assert_same("recorded", &sorted(&model), &sorted(&real));
-        self.assert_same("quarantined", &model.quarantined, &real.quarantined);
-        self.assert_same("fair share", &model.fair_share, &real.fair_share);
+        self.assert_same("recorded", &sorted(&model), &sorted(&its));
+        self.assert_same("quarantined", &model.quarantined, &its.quarantined);
+        self.assert_same("fair share", &model.fair_share, &its.fair_share);
         self.count("recorded", model.lanes.len());
         self.count("fenced off", progress.lanes.len() - model.lanes.len());
         self.count("quarantined", usize::try_from(model.quarantined).unwrap());

@@ -296,15 +296,19 @@ impl Outbox {
         };
         for held in lanes {
             let lane = held.lease.lane;
-            let late = self.late_events(lane, &held.cursor);
-            if late.len() > usize::from(limits.late_per_lane_max) {
+            let overdue = self.late_events(lane, &held.cursor);
+            if overdue.len() > usize::from(limits.late_per_lane_max) {
                 read.overflowing.push(lane);
                 continue;
             }
             let mut new = self.new_events(lane, &held.cursor);
             new.truncate(usize::from(limits.new_per_lane_max));
             let due = self.due_events(lane, usize::from(limits.held_per_lane_max), now_ms);
-            let found = [(Found::Held, due), (Found::Late, late), (Found::New, new)];
+            let found = [
+                (Found::Held, due),
+                (Found::Late, overdue),
+                (Found::New, new),
+            ];
             for (found, positions) in found {
                 let events = positions
                     .into_iter()
