@@ -4,8 +4,16 @@
 //   node server.mjs [--port NUMBER] [--data FOLDER]
 //
 // Without a port it takes a free one; with a folder it finds there what it had when it was stopped.
+import net from 'node:net';
 import { parseArgs } from 'node:util';
 import { startFauxqs } from 'fauxqs';
+
+// It listens on all addresses, whatever it is told: its `host` is for the URLs of queues only.
+const listen = net.Server.prototype.listen;
+net.Server.prototype.listen = function (options, ...rest) {
+  const own = typeof options === 'object' && options !== null && 'port' in options;
+  return listen.call(this, own ? { ...options, host: '127.0.0.1' } : options, ...rest);
+};
 
 const { values } = parseArgs({
   options: { port: { type: 'string', default: '0' }, data: { type: 'string' } },
