@@ -7,7 +7,12 @@
 //! It prints a shipping label for each order that is confirmed and tears it up when the order is cancelled. One
 //! message of the batch is no event, one handler fails. The database is asked only for what has to be parked, and
 //! nothing here has.
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example")]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "an example"
+)]
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use core::time::Duration;
@@ -28,7 +33,7 @@ struct Printer {
 impl Printer {
     fn print(&self, confirmed: &OrderConfirmedV1) -> Result<(), HandlerError> {
         let order = confirmed.order_id.to_string();
-        if order.ends_with("3") {
+        if order.ends_with('3') {
             return Err(std::io::Error::other("out of paper").into());
         }
         println!("label for {order}");

@@ -6,6 +6,9 @@
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::as_conversions,
+    clippy::cast_possible_wrap,
+    clippy::similar_names,
+    clippy::wildcard_enum_match_arm,
     reason = "tests"
 )]
 

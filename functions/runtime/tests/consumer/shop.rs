@@ -43,6 +43,7 @@ impl Shop {
         self.tenant.tools.db.clone()
     }
 
+    #[allow(clippy::unused_self, reason = "an order is a shop's")]
     pub(crate) fn order(&self) -> OrderId {
         OrderId::from_uuid(Uuid::now_v7())
     }
@@ -102,6 +103,7 @@ impl Shop {
     }
 
     /// Sends the events, each in the group of its order.
+    #[allow(clippy::unused_self, reason = "events are a shop's")]
     pub(crate) fn send(&self, queue: &MemorySource, events: &[Event]) {
         for event in events {
             queue.send(&event.subject.to_string(), &event.to_json_text().unwrap());
