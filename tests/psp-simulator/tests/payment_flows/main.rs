@@ -57,7 +57,7 @@ async fn work(next: &AtomicU64, end: u64) -> Tally {
         if seed >= end {
             return tally;
         }
-        let played = tokio::time::timeout(FLOW_TIMEOUT, Flow::play(&shop, seed)).await;
+        let played = tokio::time::timeout(FLOW_TIMEOUT, Box::pin(Flow::play(&shop, seed))).await;
         match played.unwrap_or_else(|_| Err("it does not end".to_owned())) {
             Ok(own) => tally.add(&own),
             Err(reason) => {
