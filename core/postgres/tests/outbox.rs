@@ -12,8 +12,9 @@ use souk_domain::Timestamp;
 use souk_postgres::Database;
 use souk_postgres::outbox::{
     Failure, Found, HistoryFilter, HistoryPlace, LaneProgress, LaneRelease, LeaseTerms, LeasedLane,
-    ParkedEvent, PendingEvent, Progress, QuarantineFilter, ReadLimits, drop_quarantined, history,
-    lease, list_quarantined, maintain, read, record, release, release_quarantined, status,
+    ParkedEvent, PendingEvent, Progress, QuarantineFilter, Quarantined, ReadLimits,
+    drop_quarantined, history, lease, list_quarantined, maintain, read, record, release,
+    release_quarantined, status,
 };
 use souk_testkit::{TestDatabase, UNPUBLISHED};
 use std::time::Duration;
@@ -62,7 +63,7 @@ async fn deal_with_all(
     db: &Database,
     holder: &str,
     lanes: &[LeasedLane],
-    park: impl Fn(&PendingEvent) -> Option<Option<Failure>>,
+    queue: impl Fn(&PendingEvent) -> Answer,
 ) -> Progress {
     let read = read(db, lanes, LIMITS).await.unwrap();
     let mut progress = Progress::default();
@@ -76,19 +77,20 @@ async fn deal_with_all(
         });
     }
     for event in &read.events {
-        let failure = park(event);
-        match (event.found, failure) {
-            (Found::Held, Some(Some(failure))) => {
-                progress.failed.push((event.lane, event.position, failure));
-            }
-            (Found::Held, Some(None)) => {}
-            (Found::Held, None) => progress.taken.push((event.lane, event.position)),
-            (_, Some(failure)) => progress.parked.push(ParkedEvent {
-                lane: event.lane,
-                position: event.position,
+        let (lane, position) = (event.lane, event.position);
+        let mut park = |failure| {
+            progress.parked.push(ParkedEvent {
+                lane,
+                position,
                 failure,
-            }),
-            (_, None) => {}
+            });
+        };
+        match (event.found, queue(event)) {
+            (Found::Held, Answer::Taken) => progress.taken.push((lane, position)),
+            (Found::Held, Answer::Refused) => progress.failed.push((lane, position, refused())),
+            (Found::Held, Answer::NotAsked) | (Found::New | Found::Late, Answer::Taken) => {}
+            (Found::New | Found::Late, Answer::Refused) => park(Some(refused())),
+            (Found::New | Found::Late, Answer::NotAsked) => park(None),
         }
     }
     let recorded = record(db, &terms(holder), &progress).await.unwrap();
@@ -104,12 +106,20 @@ fn refused() -> Failure {
     }
 }
 
+/// What the queue says to an event.
+enum Answer {
+    Taken,
+    Refused,
+    /// It waits for another of its aggregate.
+    NotAsked,
+}
+
 /// The queue refuses the first event of the first aggregate, for which the others wait.
-fn refusing_the_first(event: &PendingEvent) -> Option<Option<Failure>> {
+fn refusing_the_first(event: &PendingEvent) -> Answer {
     match (event.event_type.as_str(), event.body.as_str()) {
-        ("t1", "1") => Some(Some(refused())),
-        ("t1", _) => Some(None),
-        _ => None,
+        ("t1", "1") => Answer::Refused,
+        ("t1", _) => Answer::NotAsked,
+        _ => Answer::Taken,
     }
 }
 
@@ -268,7 +278,46 @@ async fn a_refused_event_holds_back_its_aggregate_and_ends_in_quarantine() {
     let lanes = leased(&relay, "r").await;
     assert_eq!(read(&relay, &lanes, LIMITS).await.unwrap().events, []);
     release_all(&relay, "r", &lanes).await;
-    // Filters.
+    check_filters(&relay, poison).await;
+    // Released, it is tried again; and refused again, it comes back.
+    assert!(
+        release_quarantined(&relay, poison.lane, poison.position)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !release_quarantined(&relay, poison.lane, poison.position)
+            .await
+            .unwrap()
+    );
+    let lanes = leased(&relay, "r").await;
+    let read_again = read(&relay, &lanes, LIMITS).await.unwrap();
+    assert_eq!(read_again.events.len(), 3, "all three, in order");
+    assert!(read_again.events.is_sorted_by_key(|e| e.position));
+    release_all(&relay, "r", &lanes).await;
+    db.execute(
+        "UPDATE souk.outbox_held SET quarantined_at = now(), next_try_at = NULL WHERE sequence = 1",
+    )
+    .await;
+    // Dropped, it lets the others go on.
+    assert!(
+        drop_quarantined(&relay, poison.lane, poison.position)
+            .await
+            .unwrap()
+    );
+    assert!(
+        !drop_quarantined(&relay, poison.lane, poison.position)
+            .await
+            .unwrap()
+    );
+    let lanes = leased(&relay, "r").await;
+    let progress = deal_with_all(&relay, "r", &lanes, |_| Answer::Taken).await;
+    assert_eq!(progress.taken.len(), 2);
+    assert_eq!(db.number(UNPUBLISHED).await, 0);
+}
+
+async fn check_filters(relay: &Database, poison: &Quarantined) {
+    let none = QuarantineFilter::default();
     for (filter, found) in [
         (
             QuarantineFilter {
@@ -306,49 +355,11 @@ async fn a_refused_event_holds_back_its_aggregate_and_ends_in_quarantine() {
             0,
         ),
     ] {
-        let listed = list_quarantined(&relay, &filter, None, 10).await.unwrap();
+        let listed = list_quarantined(relay, &filter, None, 10).await.unwrap();
         assert_eq!(listed.len(), found, "{filter:?}");
     }
     let after = Some((poison.lane, poison.position));
-    assert_eq!(
-        list_quarantined(&relay, &none, after, 10).await.unwrap(),
-        []
-    );
-    // Released, it is tried again; and refused again, it comes back.
-    assert!(
-        release_quarantined(&relay, poison.lane, poison.position)
-            .await
-            .unwrap()
-    );
-    assert!(
-        !release_quarantined(&relay, poison.lane, poison.position)
-            .await
-            .unwrap()
-    );
-    let lanes = leased(&relay, "r").await;
-    let read_again = read(&relay, &lanes, LIMITS).await.unwrap();
-    assert_eq!(read_again.events.len(), 3, "all three, in order");
-    assert!(read_again.events.is_sorted_by_key(|e| e.position));
-    release_all(&relay, "r", &lanes).await;
-    db.execute(
-        "UPDATE souk.outbox_held SET quarantined_at = now(), next_try_at = NULL WHERE sequence = 1",
-    )
-    .await;
-    // Dropped, it lets the others go on.
-    assert!(
-        drop_quarantined(&relay, poison.lane, poison.position)
-            .await
-            .unwrap()
-    );
-    assert!(
-        !drop_quarantined(&relay, poison.lane, poison.position)
-            .await
-            .unwrap()
-    );
-    let lanes = leased(&relay, "r").await;
-    let progress = deal_with_all(&relay, "r", &lanes, |_| None).await;
-    assert_eq!(progress.taken.len(), 2);
-    assert_eq!(db.number(UNPUBLISHED).await, 0);
+    assert_eq!(list_quarantined(relay, &none, after, 10).await.unwrap(), []);
 }
 
 async fn release_all(db: &Database, holder: &str, lanes: &[LeasedLane]) {
@@ -394,7 +405,7 @@ async fn a_horizon_waits_also_for_the_youngest_transaction() {
     older.commit().await.unwrap();
     for _ in 0..3 {
         let lanes = leased(&relay, "r").await;
-        deal_with_all(&relay, "r", &lanes, |_| None).await;
+        deal_with_all(&relay, "r", &lanes, |_| Answer::Taken).await;
         release_all(&relay, "r", &lanes).await;
     }
     let low = "SELECT low_position FROM souk.outbox_lanes WHERE lane = 7";
@@ -553,7 +564,7 @@ async fn there_is_room_ahead_and_what_nobody_has_to_read_any_more_goes() {
     db.execute("UPDATE souk.outbox_held SET next_try_at = now() WHERE sequence = 1")
         .await;
     let lanes = leased(&relay, "r").await;
-    let progress = deal_with_all(&relay, "r", &lanes, |_| None).await;
+    let progress = deal_with_all(&relay, "r", &lanes, |_| Answer::Taken).await;
     assert_eq!(progress.taken.len(), 2);
 }
 
