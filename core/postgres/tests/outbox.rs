@@ -5,6 +5,8 @@
     clippy::panic,
     clippy::arithmetic_side_effects,
     clippy::indexing_slicing,
+    clippy::option_option,
+    clippy::too_many_lines,
     reason = "tests"
 )]
 
