@@ -263,7 +263,7 @@ $$;
 
 -- Leases lanes that are free, have something to do and need not wait; lanes that another relay is just
 -- leasing are passed over, not waited for. Where there is none, tells how many lanes with something to do
--- others hold. Arrays are parallel; `takeovers`: whether the last holder has not given it back.
+-- others hold, or are just leasing. Arrays are parallel; `takeovers`: whether the last holder has not given it back.
 CREATE FUNCTION souk.lease_outbox_lanes(
     p_holder text, p_lease interval, p_lanes_held integer, p_lanes_max integer,
     OUT fair_share integer, OUT held_by_others integer, OUT lanes smallint[], OUT tokens bigint[],
@@ -273,11 +273,13 @@ CREATE FUNCTION souk.lease_outbox_lanes(
     SET enable_seqscan = off SET enable_bitmapscan = off AS $$
 DECLARE
     v_now timestamptz := clock_timestamp();
+    v_room integer;
 BEGIN
     DELETE FROM souk.outbox_relays WHERE holder IN (
         SELECT r.holder FROM souk.outbox_relays r WHERE r.alive_until <= v_now
         FOR UPDATE SKIP LOCKED);
     fair_share := souk.attend_outbox(p_holder, p_lease);
+    v_room := greatest(least(fair_share - p_lanes_held, p_lanes_max), 0);
     WITH free AS (
         SELECT l.lane, l.holder FROM souk.outbox_lanes l
         WHERE l.lease_expires_at <= v_now AND l.next_try_at <= v_now
@@ -288,7 +290,7 @@ BEGIN
                OR (SELECT true FROM souk.outbox_held h
                    WHERE h.lane = l.lane AND h.next_try_at <= v_now LIMIT 1))
         ORDER BY l.lease_expires_at, l.lane
-        LIMIT greatest(least(fair_share - p_lanes_held, p_lanes_max), 0)
+        LIMIT v_room
         FOR UPDATE SKIP LOCKED
     ), leased AS (
         UPDATE souk.outbox_lanes l
@@ -306,7 +308,9 @@ BEGIN
     held_by_others := 0;
     IF lanes = '{}' THEN
         SELECT count(*) INTO held_by_others FROM souk.outbox_lanes l
-        WHERE l.lease_expires_at > v_now AND l.holder <> p_holder
+        WHERE (l.lease_expires_at > v_now AND l.holder <> p_holder
+               -- Free, and yet not leased just now: another is at it, and has not committed.
+               OR l.lease_expires_at <= v_now AND l.next_try_at <= v_now AND v_room > 0)
           AND (SELECT true FROM souk.outbox_events e
                WHERE e.lane = l.lane AND e.position > l.high_position LIMIT 1);
     END IF;

@@ -185,6 +185,11 @@ async fn lanes_are_shared_among_those_who_are_alive() {
         .collect();
     write(&db, &one_each).await;
     let relay = db.relay();
+    // Another is just leasing all of them: they are not waited for, but known to be somebody's.
+    let leasing = db.hold("SELECT FROM souk.outbox_lanes FOR UPDATE").await;
+    let first = lease(&relay, &terms("a"), 0, 64).await.unwrap();
+    assert_eq!((first.lanes.len(), first.held_by_others), (0, 64));
+    leasing.rollback().await;
     let first = lease(&relay, &terms("a"), 0, 64).await.unwrap();
     assert_eq!((first.lanes.len(), first.fair_share), (64, 64));
     let second = lease(&relay, &terms("b"), 0, 64).await.unwrap();
