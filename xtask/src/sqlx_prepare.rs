@@ -4,7 +4,7 @@
 //! `SQLX_OFFLINE_DIR` is set: no further tool is needed.
 
 use crate::files;
-use crate::postgres::{Throwaway, run_sql};
+use crate::postgres::{Throwaway, run_migration};
 use crate::process::run_foreground;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
@@ -120,7 +120,7 @@ async fn migrate(repo: &Repo, server: &Throwaway) -> Result<()> {
     for dir in MIGRATIONS {
         let migrations = files::entries(&repo.root.join(dir))?;
         for migration in migrations.iter().filter(|path| has_extension(path, "sql")) {
-            run_sql(repo, &server.url, migration, &[]).await?;
+            run_migration(repo, &server.url, migration).await?;
         }
     }
     Ok(())

@@ -157,8 +157,18 @@ pub(crate) async fn run_sql(
         writeln!(script, "\\set {name} {value}")?;
     }
     writeln!(script, "\\include {}", quoted(file)?)?;
+    run_script(repo, url, file, &script).await
+}
+
+/// Runs a migration, in one transaction as the function that migrates does.
+pub(crate) async fn run_migration(repo: &Repo, url: &Url, file: &Path) -> Result<()> {
+    let script = format!("BEGIN;\n\\include {}\nCOMMIT;\n", quoted(file)?);
+    run_script(repo, url, file, &script).await.map(drop)
+}
+
+async fn run_script(repo: &Repo, url: &Url, file: &Path, script: &str) -> Result<String> {
     let mut command = psql(repo, url)?;
-    let output = output_with_input(&mut command, &script).await;
+    let output = output_with_input(&mut command, script).await;
     output.with_context(|| format!("{} fails", file.display()))
 }
 
