@@ -211,6 +211,10 @@ impl Isolate {
         self.last_handle
     }
 
+    #[allow(
+        clippy::too_many_lines,
+        reason = "an arm for each thing that the decision may ask for"
+    )]
     fn advance(
         &mut self,
         pending: &mut Pending,
