@@ -1,8 +1,8 @@
 //! Forgets which events consumers have applied, when nothing can bring them again.
 
 use crate::AppError;
-use crate::maintain_outbox::OUTBOX_DAYS_KEPT;
-use core::time::Duration;
+use crate::maintain_partitions::OUTBOX_DAYS_KEPT;
+use crate::sweep::{days_before, drop_in_batches};
 use souk_domain::Timestamp;
 use souk_postgres::{Database, inbox};
 use tokio::time::Instant;
@@ -15,7 +15,6 @@ const QUEUE_DAYS_MAX: u8 = 14;
 const _: () = assert!(INBOX_KEPT_DAYS > OUTBOX_DAYS_KEPT + 2 * QUEUE_DAYS_MAX);
 /// Entries forgotten in a transaction.
 const FORGOTTEN_AT_ONCE: u32 = 5_000;
-const DAY: Duration = Duration::from_hours(24);
 
 /// Forgets what is older than [`INBOX_KEPT_DAYS`] in `db`, by the role `souk_sweeper`, until `stop_at`; the next run
 /// goes on. Returns how many entries were forgotten.
@@ -27,16 +26,9 @@ pub async fn forget_inbox(
     now: Timestamp,
     stop_at: Instant,
 ) -> Result<u64, AppError> {
-    let kept_ms = DAY.saturating_mul(INBOX_KEPT_DAYS.into()).as_millis();
-    let kept_ms = i64::try_from(kept_ms).unwrap_or(i64::MAX);
-    let before = Timestamp::from_unix_ms(now.unix_ms().saturating_sub(kept_ms))?;
-    let mut total = 0_u64;
-    while Instant::now() < stop_at {
-        let forgotten = inbox::forget(db, before, FORGOTTEN_AT_ONCE).await?;
-        total = total.saturating_add(forgotten);
-        if forgotten < u64::from(FORGOTTEN_AT_ONCE) {
-            break;
-        }
-    }
-    Ok(total)
+    let before = days_before(now, INBOX_KEPT_DAYS)?;
+    drop_in_batches(stop_at, FORGOTTEN_AT_ONCE.into(), async || {
+        inbox::forget(db, before, FORGOTTEN_AT_ONCE).await
+    })
+    .await
 }

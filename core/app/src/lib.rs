@@ -23,8 +23,7 @@ mod import_catalog;
 mod import_plan;
 mod list_orders;
 mod list_products;
-mod maintain_idempotency_keys;
-mod maintain_outbox;
+mod maintain_partitions;
 mod offer;
 mod once;
 mod order_timeline;
@@ -77,8 +76,7 @@ pub use import_catalog::{ImportReport, import_catalog};
 pub use import_plan::RowRejection;
 pub use list_orders::{ORDERS_PER_PAGE_MAX, OrderPage, list_orders};
 pub use list_products::{PRODUCTS_PER_PAGE_MAX, ProductPage, list_products};
-pub use maintain_idempotency_keys::maintain_idempotency_keys;
-pub use maintain_outbox::{OUTBOX_DAYS_KEPT, maintain_outbox};
+pub use maintain_partitions::{OUTBOX_DAYS_KEPT, maintain_partitions};
 pub use offer::{Audience, Offer};
 pub use once::{Answer, Once, look_up_key};
 pub use order_timeline::{TIMELINE_ENTRIES_PER_PAGE_MAX, TimelinePage, order_timeline};
@@ -102,11 +100,11 @@ pub use relay::{
 };
 pub use seed_tenant::{SkuSeed, seed_tenant};
 pub use souk_postgres::idempotency::{FirstUse, KeyReport, StoredResponse};
-pub use souk_postgres::idempotency_partitions::PartitionReport;
 pub use souk_postgres::inventory::LocationStock;
 pub use souk_postgres::ledger::{Balance, LedgerFinding};
 pub use souk_postgres::orders::TimelineEntry;
 pub use souk_postgres::outbox::status as outbox_status;
+pub use souk_postgres::partitions::PartitionReport;
 pub use souk_postgres::pricing_rules::VersionedRules;
 pub use souk_postgres::{
     ConsistencyToken, ConsistencyTokenError, Database, DatabaseError, Pooler, Shard, ShardName,

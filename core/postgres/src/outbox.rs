@@ -15,7 +15,6 @@ use souk_domain::{Event, lane_of};
 mod history;
 mod lanes;
 mod leasing;
-mod partitions;
 mod quarantine;
 mod reading;
 mod recording;
@@ -28,7 +27,6 @@ pub use lanes::{
     RecordedLane, Seen,
 };
 pub use leasing::{lease, release};
-pub use partitions::maintain;
 pub use quarantine::{
     QuarantineFilter, Quarantined, drop_quarantined, list_quarantined, release_quarantined,
 };

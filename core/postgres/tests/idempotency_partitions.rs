@@ -9,7 +9,7 @@
 )]
 
 use souk_domain::Timestamp;
-use souk_postgres::idempotency_partitions::{PartitionReport, maintain};
+use souk_postgres::partitions::{PartitionReport, maintain_idempotency_keys as maintain};
 use souk_testkit::TestDatabase;
 
 const DAY_MS: i64 = 24 * 3_600 * 1_000;

@@ -15,9 +15,10 @@ use souk_postgres::Database;
 use souk_postgres::outbox::{
     Failure, Found, HistoryFilter, HistoryPlace, LaneProgress, LaneRelease, LeaseTerms, LeasedLane,
     ParkedEvent, PendingEvent, Progress, QuarantineFilter, Quarantined, ReadLimits,
-    drop_quarantined, history, lease, list_quarantined, maintain, read, record, release,
-    release_quarantined, status,
+    drop_quarantined, history, lease, list_quarantined, read, record, release, release_quarantined,
+    status,
 };
+use souk_postgres::partitions::maintain_outbox as maintain;
 use souk_testkit::{TestDatabase, UNPUBLISHED};
 use std::time::Duration;
 

@@ -8,7 +8,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::{Deserialize, Serialize};
 use souk_app::admin::LoginRole;
 use souk_app::tenants::{Directory, ShardName, TenantTools};
-use souk_app::{Clock as _, Database, admin, maintain_idempotency_keys};
+use souk_app::{Clock as _, Database, admin, maintain_partitions};
 use souk_runtime::adapters::{SystemClock, SystemIds, all_primaries, directory_database};
 use souk_runtime::config::{
     APP_ROLE_PASSWORD, DIRECTORY_READER_ROLE_PASSWORD, Lookup, RELAY_ROLE_PASSWORD, SHARDS,
@@ -97,7 +97,7 @@ async fn migrate(
     for (name, db) in &databases.shards {
         applied.insert(name.to_string(), db.migrate().await?);
         // The sweeper's first run is a minute away, and the first order may come before it.
-        maintain_idempotency_keys(db, SystemClock.now()).await?;
+        maintain_partitions(db, SystemClock.now()).await?;
         for (role, password) in &passwords.of_shards {
             admin::set_password(db, *role, password).await?;
         }

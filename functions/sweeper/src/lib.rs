@@ -4,7 +4,7 @@ use souk_app::payments::{PaymentSweepReport, PaymentSweepSettings, sweep_operati
 use souk_app::webhooks::prune_deliveries;
 use souk_app::{
     AppError, Database, PartitionReport, SweepReport, SweepSettings, Tools, forget_inbox,
-    maintain_idempotency_keys, maintain_outbox, sweep_reservations,
+    maintain_partitions, sweep_reservations,
 };
 use souk_runtime::stripe::Stripe;
 use tokio::time::Instant;
@@ -26,10 +26,10 @@ pub struct SweepTotal {
     pub failed: Vec<AppError>,
 }
 
-/// Gives back what expired reservations hold, keeps room for idempotency records and events, and drops old
-/// deliveries of webhooks, in each database of `sweepers`, which are by the role `souk_sweeper`. Then,
-/// where there is a payment service provider, asks it how payments ended that nothing was heard of. Last,
-/// forgets old entries of inboxes. `tools` act for the tenants. A database that fails does not hold up the
+/// Keeps room for idempotency records and events, and gives back what expired reservations hold, in each database
+/// of `sweepers`, which are by the role `souk_sweeper`. Then, where there is a payment service provider, asks it how
+/// payments ended that nothing was heard of. Last, drops old deliveries of webhooks and old entries of inboxes.
+/// `tools` act for the tenants. A database that fails does not hold up the
 /// others. Ends at `stop_at`; the next run goes on.
 pub async fn sweep(
     tools: &Tools,
@@ -41,20 +41,9 @@ pub async fn sweep(
     let mut total = SweepTotal::default();
     for database in sweepers {
         // First, and short: without room ahead, orders would end up in the default partitions.
-        let now = tools.clock.now();
-        let maintained = [
-            maintain_idempotency_keys(database, now).await,
-            maintain_outbox(database, now).await,
-        ];
-        for maintained in maintained {
-            match maintained {
-                Ok(report) => {
-                    let sum = &mut total.partitions;
-                    sum.made = sum.made.saturating_add(report.made);
-                    sum.dropped = sum.dropped.saturating_add(report.dropped);
-                }
-                Err(error) => total.failed.push(error),
-            }
+        match maintain_partitions(database, tools.clock.now()).await {
+            Ok(report) => total.partitions = total.partitions.and(report),
+            Err(error) => total.failed.push(error),
         }
         match sweep_reservations(tools, database, settings, stop_at).await {
             Ok(report) => {
@@ -69,26 +58,33 @@ pub async fn sweep(
             Err(error) => total.failed.push(error),
         }
     }
-    for database in sweepers {
-        match prune_deliveries(database, tools.clock.now(), stop_at).await {
-            Ok(dropped) => total.webhooks_dropped = total.webhooks_dropped.saturating_add(dropped),
-            Err(error) => total.failed.push(error),
-        }
-    }
     if let Some(stripe) = stripe {
         sweep_payments(tools, stripe, sweepers, stop_at, &mut total).await;
     }
     // Last: it can wait for any length of time.
     for database in sweepers {
-        match forget_inbox(database, tools.clock.now(), stop_at).await {
-            Ok(forgotten) => {
-                let sum = &mut total.inbox_entries_forgotten;
-                *sum = sum.saturating_add(forgotten);
-            }
-            Err(error) => total.failed.push(error),
-        }
+        let now = tools.clock.now();
+        let failed = &mut total.failed;
+        count(
+            prune_deliveries(database, now, stop_at).await,
+            &mut total.webhooks_dropped,
+            failed,
+        );
+        count(
+            forget_inbox(database, now, stop_at).await,
+            &mut total.inbox_entries_forgotten,
+            failed,
+        );
     }
     total
+}
+
+/// Adds what was `dropped` to `sum`, or why it could not be to `failed`.
+fn count(dropped: Result<u64, AppError>, sum: &mut u64, failed: &mut Vec<AppError>) {
+    match dropped {
+        Ok(dropped) => *sum = sum.saturating_add(dropped),
+        Err(error) => failed.push(error),
+    }
 }
 
 /// After what is ours, since it waits for somebody else.

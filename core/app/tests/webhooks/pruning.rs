@@ -2,11 +2,12 @@
 
 use crate::shop::{Does, Shop};
 use souk_app::Clock as _;
-use souk_app::webhooks::{KEPT_DAYS, prune_deliveries};
+use souk_app::webhooks::{self, prune_deliveries};
 use std::time::Duration;
 use tokio::time::Instant;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+const KEPT_DAYS: i64 = webhooks::KEPT_DAYS as i64;
 
 async fn rows(shop: &Shop) -> [i64; 3] {
     let probe = souk_testkit::Probe::new(&shop.db.url());
