@@ -53,5 +53,5 @@ pub(crate) async fn drop_in_batches(
 /// # Errors
 /// [`AppError::Clock`] when there is no such instant.
 pub(crate) fn days_before(now: Timestamp, days: u8) -> Result<Timestamp, AppError> {
-    Ok(now.plus(-time::Duration::days(days.into()))?)
+    Ok(now.plus(time::Duration::days(i64::from(days).saturating_neg()))?)
 }

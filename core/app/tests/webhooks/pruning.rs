@@ -2,12 +2,15 @@
 
 use crate::shop::{Does, Shop};
 use souk_app::Clock as _;
-use souk_app::webhooks::{self, prune_deliveries};
+use souk_app::webhooks::{KEPT_DAYS, prune_deliveries};
 use std::time::Duration;
 use tokio::time::Instant;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-const KEPT_DAYS: i64 = webhooks::KEPT_DAYS as i64;
+
+fn kept_ms() -> i64 {
+    i64::from(KEPT_DAYS) * DAY_MS
+}
 
 async fn rows(shop: &Shop) -> [i64; 3] {
     let probe = souk_testkit::Probe::new(&shop.db.url());
@@ -39,7 +42,7 @@ async fn deliveries_that_ended_are_kept_for_their_time_and_those_under_way_for_e
     shop.deliver_by_schedule().await;
     assert_eq!(rows(&shop).await, [3, 3, 3]);
 
-    shop.tenant.clock.advance_ms(KEPT_DAYS * DAY_MS);
+    shop.tenant.clock.advance_ms(kept_ms());
     // One that fails is still under way.
     shop.sender.does(|_, _| Does::Answer(500));
     shop.happens().await;
@@ -50,7 +53,7 @@ async fn deliveries_that_ended_are_kept_for_their_time_and_those_under_way_for_e
     shop.tenant.clock.advance_ms(1_000);
     assert_eq!(prune(&shop).await, 6);
     assert_eq!(rows(&shop).await, [1, 1, 1]);
-    shop.tenant.clock.advance_ms(2 * KEPT_DAYS * DAY_MS);
+    shop.tenant.clock.advance_ms(2 * kept_ms());
     assert_eq!(prune(&shop).await, 0);
     assert_eq!(rows(&shop).await, [1, 1, 1]);
 }
