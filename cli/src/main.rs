@@ -15,6 +15,7 @@ mod ledger;
 mod operator;
 mod outbox;
 mod pace;
+mod parked;
 mod process;
 mod progress;
 mod reconcile;
@@ -56,6 +57,8 @@ enum Command {
     Outbox(outbox::Arguments),
     /// Messages that a consumer has given up: what they are, back to their queue, or away.
     Dlq(dlq::Arguments),
+    /// Messages that a consumer could not understand when they came, and those that wait behind them.
+    Parked(parked::Arguments),
 }
 
 #[tokio::main]
@@ -70,6 +73,7 @@ async fn main() -> ExitCode {
         Command::Webhooks(arguments) => webhooks::run(arguments).await,
         Command::Outbox(arguments) => outbox::run(arguments).await,
         Command::Dlq(arguments) => dlq::run(arguments).await,
+        Command::Parked(arguments) => parked::run(arguments).await,
         // It has more than two ways to end.
         Command::Catalog(arguments) => return catalog::run(arguments).await,
     };

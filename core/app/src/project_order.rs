@@ -1,12 +1,12 @@
 //! Fills the read model of orders from events.
 
 use crate::{Applied, apply_once_in_order};
-use souk_domain::{Event, EventData, OrderStatus};
+use souk_domain::{Event, EventData, OrderStatus, Queue};
 use souk_postgres::order_summaries::{self, SummaryChange};
 use souk_postgres::{DatabaseError, Shards};
 
 /// The consumer's name in the inbox.
-pub const READ_MODELS: &str = "read-models";
+pub const READ_MODELS: &str = Queue::ReadModels.consumer();
 
 /// What an event did to the read model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

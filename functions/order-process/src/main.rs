@@ -28,7 +28,7 @@ use std::time::Duration;
 const STOP_RESERVE: Duration = Duration::from_secs(15);
 
 /// The consumer's name among parked messages and in metrics.
-const ORDER_PROCESS: &str = "order-process";
+const ORDER_PROCESS: &str = Queue::OrderProcess.consumer();
 
 /// Built once a process.
 struct Function {

@@ -45,5 +45,7 @@ pub use sealing::{
 pub use sender::{OutgoingWebhook, SendEnd, SendError, WebhookSender};
 pub use souk_postgres::webhooks::{Attempt, Delivery, ReplayRange, SealedSecret};
 
+use souk_domain::Queue;
+
 /// The consumer's name in the inbox.
-pub const CONSUMER: &str = "webhooks";
+pub const CONSUMER: &str = Queue::Webhooks.consumer();

@@ -35,6 +35,15 @@ impl Queue {
             Self::Webhooks => "webhooks",
         }
     }
+
+    /// The name of its consumer, in the inbox and beside what that has parked.
+    pub const fn consumer(self) -> &'static str {
+        match self {
+            Self::ReadModels => "read-models",
+            Self::OrderProcess => "order-process",
+            Self::Webhooks => "webhooks",
+        }
+    }
 }
 
 /// A text that names no queue.
