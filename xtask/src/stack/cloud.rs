@@ -8,6 +8,9 @@ pub(crate) const REGION: &str = "us-east-1";
 /// The account of MiniStack's resources.
 pub(crate) const ACCOUNT: &str = "000000000000";
 
+/// MiniStack takes any.
+const ACCESS_KEY: &str = "local";
+
 /// A client for each service that is used.
 #[derive(Debug, Clone)]
 pub(crate) struct Cloud {
@@ -24,7 +27,7 @@ impl Cloud {
     /// Talks to `endpoint` and to nothing else: the caller's profiles and AWS_* variables do not
     /// count.
     pub(crate) fn at(endpoint: &str) -> Self {
-        let credentials = Credentials::new("local", "local", None, None, "souk-local");
+        let credentials = Credentials::new(ACCESS_KEY, ACCESS_KEY, None, None, "souk-local");
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::from_static(REGION))
@@ -39,6 +42,18 @@ impl Cloud {
             scheduler: aws_sdk_scheduler::Client::new(&config),
             sqs: aws_sdk_sqs::Client::new(&config),
         }
+    }
+}
+
+impl Cloud {
+    /// The same for programs that go by the environment.
+    pub(crate) fn environment(&self) -> [(&'static str, String); 4] {
+        [
+            ("AWS_ENDPOINT_URL", self.endpoint.clone()),
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", ACCESS_KEY.to_owned()),
+        ]
     }
 }
 

@@ -192,7 +192,10 @@ impl Demo {
              -H \"Idempotency-Key: $(date +%s%N)\"\n\
              What the payment service provider knows: curl -s {psp}/_admin/totals\n\
              See what the consumer made of the events:\n\
-             {psql} '{url}' -c \"SET souk.tenant_id='{tenant}'\" -c 'TABLE souk.order_summaries'",
+             {psql} '{url}' -c \"SET souk.tenant_id='{tenant}'\" -c 'TABLE souk.order_summaries'\n\
+             Operate it:\n\
+             . '{operator}' && cargo run -q -p souk-cli -- outbox status --watch",
+            operator = facts.operator.display(),
             id = self.order_id,
             payment = r#"{"order_id":"ORDER","payment_method":"pm_card_visa","confirm":true}"#,
             psp = facts.psp_url,

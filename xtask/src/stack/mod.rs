@@ -34,6 +34,8 @@ use url::Url;
 
 /// In the state directory: locked while a stack runs on it.
 const LOCK: &str = "lock";
+/// In the state directory: what a shell reads before the operator's command line is used.
+const OPERATOR: &str = "operator.env";
 
 /// A running local cloud.
 #[derive(Debug)]
@@ -62,6 +64,8 @@ pub(crate) struct Facts {
     pub(crate) psp_url: String,
     pub(crate) secrets: Secrets,
     pub(crate) artefacts: Artefacts,
+    /// A file that sets the environment of the operator's command line in a shell.
+    pub(crate) operator: PathBuf,
 }
 
 impl Stack {
@@ -122,6 +126,7 @@ impl Stack {
             psp_url,
             secrets,
             artefacts,
+            operator: self.state.join(OPERATOR),
         })
     }
 
@@ -196,7 +201,11 @@ impl Stack {
 
     async fn deploy(&self, deployment: &Deployment<'_>) -> Result<()> {
         let began = Instant::now();
-        deployment.run().await?;
+        let operator = deployment.run().await?;
+        let lines = operator
+            .iter()
+            .map(|(name, value)| format!("export {name}='{value}'\n"));
+        files::write_private(&self.state.join(OPERATOR), &lines.collect::<String>())?;
         self.say("functions and queues", began);
         Ok(())
     }

@@ -196,8 +196,8 @@ impl Queues {
 }
 
 impl Deployment<'_> {
-    /// Queues, then the schema, then what uses both.
-    pub(crate) async fn run(&self) -> Result<()> {
+    /// Queues, then the schema, then what uses both. Returns the environment of an operator's commands.
+    pub(crate) async fn run(&self) -> Result<Vec<(&'static str, String)>> {
         let (queues, ()) = tokio::try_join!(self.queues(), self.migrate())?;
         tokio::try_join!(
             self.orders(&queues),
@@ -210,7 +210,23 @@ impl Deployment<'_> {
             self.order_process(&queues),
             self.reconcile(),
         )?;
-        Ok(())
+        self.operator(&queues)
+    }
+
+    /// What the operator's command line needs to reach all of this.
+    fn operator(&self, queues: &Queues) -> Result<Vec<(&'static str, String)>> {
+        let shards = |role| self.databases.shards(role, Servers::Primary);
+        let directory = self.databases.directory(Role::Owner)?;
+        let mut variables = vec![
+            (DIRECTORY, directory.to_string()),
+            ("SOUK_SHARDS_ADMIN", shards(Role::Owner)?),
+            ("SOUK_RELAY_SHARDS", shards(Role::Relay)?),
+            ("SOUK_SWEEPER_SHARDS", shards(Role::Sweeper)?),
+            queues.of_events(),
+        ];
+        variables.extend(self.psp());
+        variables.extend(self.cloud.environment());
+        Ok(variables)
     }
 
     async fn queues(&self) -> Result<Queues> {
