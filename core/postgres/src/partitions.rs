@@ -58,7 +58,8 @@ pub async fn maintain_idempotency_keys(
 }
 
 /// The same for the partitions of events, but none with an event that a relay may still have to read is dropped,
-/// however old it is.
+/// however old it is. Before, notes how far positions have been drawn today, by which relays know the partitions that
+/// they need not look into.
 ///
 /// # Errors
 /// As [`maintain_idempotency_keys`].
@@ -68,6 +69,11 @@ pub async fn maintain_outbox(
     days_ahead: u8,
     days_kept: u8,
 ) -> Result<PartitionReport, DatabaseError> {
+    let mut tx = db.begin_without_tenant().await?;
+    sqlx::query!("SELECT souk.note_outbox_day()")
+        .execute(tx.connection())
+        .await?;
+    tx.commit().await?;
     let mut tx = db.begin_without_tenant().await?;
     let row = sqlx::query!(
         r#"SELECT m.made AS "made!", m.dropped AS "dropped!"

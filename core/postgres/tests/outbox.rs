@@ -576,6 +576,101 @@ async fn there_is_room_ahead_and_what_nobody_has_to_read_any_more_goes() {
     assert_eq!(progress.taken.len(), 2);
 }
 
+/// A database whose events have a day that the test sets.
+async fn with_a_calendar() -> TestDatabase {
+    let db = TestDatabase::create().await;
+    db.execute(
+        "CREATE TABLE souk.test_calendar (today date NOT NULL); \
+         INSERT INTO souk.test_calendar VALUES (current_date); \
+         CREATE FUNCTION souk.test_today() RETURNS date LANGUAGE sql SECURITY DEFINER \
+             AS 'SELECT today FROM souk.test_calendar'; \
+         ALTER TABLE souk.outbox_events ALTER COLUMN written_on SET DEFAULT souk.test_today()",
+    )
+    .await;
+    db
+}
+
+/// `days` later, as the sweeper notes it.
+async fn days_pass(db: &TestDatabase, days: u32) {
+    db.execute(&format!(
+        "UPDATE souk.test_calendar SET today = today + {days}; \
+         INSERT INTO souk.outbox_days SELECT today, (SELECT last_value FROM souk.outbox_positions) \
+         FROM souk.test_calendar"
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_committed_days_later_is_found_in_its_old_partition() {
+    let db = with_a_calendar().await;
+    let relay = db.relay();
+    write(&db, &[(7, 1, 1)]).await;
+    // Drawn today, and not committed.
+    let held = db
+        .hold(&format!(
+            "INSERT INTO souk.outbox_events \
+             (event_id, tenant_id, lane, aggregate_id, sequence, event_type, body, created_at) \
+             VALUES (gen_random_uuid(), '{TENANT}', 7, '{:032x}', 1, 't2', '1', now())",
+            2
+        ))
+        .await;
+    for day in 1..=3_u32 {
+        days_pass(&db, 1).await;
+        write(&db, &[(7, 2 + day, 1)]).await;
+        let lanes = leased(&relay, "r").await;
+        deal_with_all(&relay, "r", &lanes, |_| Answer::Taken).await;
+        expire_leases(&db).await;
+    }
+    days_pass(&db, 3).await;
+    held.commit().await;
+    let lanes = leased(&relay, "r").await;
+    let found = read(&relay, &lanes, LIMITS).await.unwrap().events;
+    let types: Vec<_> = found.iter().map(|e| (e.found, &*e.event_type)).collect();
+    assert_eq!(types, [(Found::Late, "t2")]);
+}
+
+/// Counted, not timed: index entries that Postgres has read.
+#[tokio::test]
+async fn days_that_are_over_are_not_looked_into() {
+    let db = with_a_calendar().await;
+    let relay = db.relay();
+    for day in 0..4_u32 {
+        write(&db, &[(7, day, 1)]).await;
+        // Until nothing is waited for.
+        loop {
+            let lanes = leased(&relay, "r").await;
+            if lanes.is_empty() {
+                break;
+            }
+            deal_with_all(&relay, "r", &lanes, |_| Answer::Taken).await;
+            release_all(&relay, "r", &lanes).await;
+        }
+        days_pass(&db, 1).await;
+    }
+    // A lane without events is looked for in all days since its last one.
+    db.execute(
+        "UPDATE souk.outbox_lanes SET (low_position, high_position) = \
+             (SELECT last_value, last_value FROM souk.outbox_positions) WHERE lane <> 7",
+    )
+    .await;
+    write(&db, &[(7, 9, 1)]).await;
+    // What a connection has done is counted when it ends, at the latest.
+    relay.close().await;
+    until_nobody_is_connected(&db).await;
+    let scans = "SELECT sum(idx_scan)::bigint FROM pg_stat_user_indexes \
+        WHERE schemaname = 'souk' AND relname IN (\
+            SELECT 'outbox_events_' || to_char(current_date + n, 'YYYYMMDD') \
+            FROM generate_series(0, 2) AS n) AND indexrelname LIKE '%lane%'";
+    let before = db.number(scans).await;
+    let reader = db.relay();
+    let lanes = leased(&reader, "r").await;
+    let found = read(&reader, &lanes, LIMITS).await.unwrap().events;
+    assert_eq!(found.len(), 1);
+    reader.close().await;
+    until_nobody_is_connected(&db).await;
+    assert_eq!(db.number(scans).await, before);
+}
+
 /// Counted, not timed: rows and index entries that Postgres has read.
 #[tokio::test]
 async fn neither_history_nor_backlog_makes_a_claim_read_more() {

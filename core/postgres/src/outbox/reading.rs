@@ -29,6 +29,8 @@ struct Row {
 /// Reads on from the cursors of `lanes`: what is new, what is late, and what is held and due. Changes
 /// nothing, and asks nobody whether the leases are still held.
 ///
+/// Partitions of days on which nothing above a lane's `low` can have been written are not looked at.
+///
 /// An event whose transaction the cursor's snapshot does not know counts as late only where the present
 /// snapshot does: else it was restored from another cluster, whose numbers mean nothing here, and all such
 /// events that were late lie below the snapshot that was restored with them.
@@ -52,6 +54,8 @@ pub async fn read(
                    pg_snapshot_xmax(u.seen::pg_snapshot) > pg_snapshot_xmax($5::text::pg_snapshot)
                        AS foreign_seen,
                    $5::text::pg_snapshot AS present,
+                   (SELECT coalesce(max(d.day) - 1, '-infinity') FROM souk.outbox_days d
+                    WHERE d.position <= u.low) AS first_day,
                    (SELECT true FROM souk.outbox_held h WHERE h.lane = u.lane LIMIT 1) AS holds
                FROM unnest($1::smallint[], $2::bigint[], $3::bigint[], $4::text[])
                    AS u (lane, low, high, seen)
@@ -82,7 +86,8 @@ pub async fn read(
                         WHERE h.lane = o.lane AND h.aggregate_id = o.aggregate_id LIMIT 1) IS NOT NULL
                 FROM souk.outbox_events o
                 WHERE l.low < l.high AND o.lane = l.lane AND o.position > l.low
-                  AND o.position <= l.high AND NOT pg_visible_in_snapshot(o.written_in, l.seen)
+                  AND o.position <= l.high AND o.written_on >= l.first_day
+                  AND NOT pg_visible_in_snapshot(o.written_in, l.seen)
                   AND (l.foreign_seen
                        OR pg_visible_in_snapshot(o.written_in, l.present))
                 ORDER BY o.position LIMIT $7)
@@ -92,7 +97,7 @@ pub async fn read(
                     l.holds IS NOT NULL AND (SELECT true FROM souk.outbox_held h
                         WHERE h.lane = o.lane AND h.aggregate_id = o.aggregate_id LIMIT 1) IS NOT NULL
                 FROM souk.outbox_events o
-                WHERE o.lane = l.lane AND o.position > l.high
+                WHERE o.lane = l.lane AND o.position > l.high AND o.written_on >= l.first_day
                 ORDER BY o.position LIMIT $6)
            ) e"#,
         &numbers,

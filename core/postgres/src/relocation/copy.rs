@@ -91,7 +91,7 @@ pub async fn copy_changes(
             if rows.is_empty() {
                 break;
             }
-            write(target, table, &rows).await?;
+            write(target, table, &rows, last).await?;
             let count = u64::try_from(rows.len()).unwrap_or(u64::MAX);
             copied.rows = copied.rows.saturating_add(count);
         }
@@ -135,6 +135,7 @@ async fn write(
     site: Site<'_>,
     table: &TenantTable,
     rows: &[String],
+    last: bool,
 ) -> Result<(), RelocationError> {
     let columns = table.copied_columns();
     let values: Vec<String> = columns.iter().map(|name| format!("(r.v).{name}")).collect();
@@ -158,6 +159,15 @@ async fn write(
         .db
         .begin_to_move(site.tenant, "incoming", site.token)
         .await?;
+    if last && table.last_rows().is_some() {
+        // Events that are to be published come with the day on which they were written elsewhere.
+        sqlx::query!("LOCK TABLE souk.outbox_days IN EXCLUSIVE MODE")
+            .execute(tx.connection())
+            .await?;
+        sqlx::query!("DELETE FROM souk.outbox_days")
+            .execute(tx.connection())
+            .await?;
+    }
     sqlx::query(AssertSqlSafe(statement))
         .bind(rows)
         .execute(tx.connection())
