@@ -99,7 +99,7 @@ pub struct Sent {
 }
 
 /// Sorts events, given in order, into waves: the n-th wave has each aggregate's n-th event. Within a
-/// wave all may be sent at once; a wave waits for the one before it.
+/// wave all may be sent at once; an event waits for its aggregate's one of the wave before.
 #[must_use]
 pub fn into_waves(events: Vec<PendingEvent>) -> Vec<Vec<PendingEvent>> {
     let mut seen: BTreeMap<Uuid, usize> = BTreeMap::new();

@@ -1,4 +1,4 @@
-//! Sends what was read: wave by wave, some requests at a time.
+//! Sends what was read: wave by wave, some requests at a time, and never two events of an aggregate.
 
 use super::decide::{Fate, Holds, Sent, into_batches, into_waves, judge, to_outgoing};
 use super::{RelayReport, RelaySettings};
@@ -36,6 +36,37 @@ pub(super) struct ToSend {
     waves: VecDeque<Vec<PendingEvent>>,
 }
 
+impl ToSend {
+    fn is_empty(&self) -> bool {
+        self.batches.is_empty() && self.waves.is_empty()
+    }
+
+    /// The next request; none while one of its aggregates is `busy`, which has an event under way. Those of a
+    /// wave all begin before the first of the next, so whoever is not busy has no earlier event to wait for.
+    fn next(
+        &mut self,
+        busy: &BTreeSet<Uuid>,
+        settings: &RelaySettings,
+    ) -> Option<Vec<PendingEvent>> {
+        if self.batches.is_empty() {
+            let wave = self.waves.pop_front()?;
+            self.batches =
+                into_batches(wave, settings.batch_size_max, settings.batch_bytes_max).into();
+        }
+        let next = self.batches.front()?;
+        if next.iter().any(|event| busy.contains(&event.aggregate_id)) {
+            return None;
+        }
+        self.batches.pop_front()
+    }
+}
+
+/// Whether a request that begins now and is bounded by `timeout` ends before `leased_until`.
+fn may_end_before(leased_until: Instant, timeout: Duration) -> bool {
+    let end = Instant::now().checked_add(timeout);
+    end.is_some_and(|end| end < leased_until)
+}
+
 impl<P: EventPublisher> Sending<'_, P> {
     /// Sorts out what waits for earlier events of its aggregate.
     pub(super) fn prepare(&mut self, events: Vec<PendingEvent>) -> ToSend {
@@ -59,51 +90,30 @@ impl<P: EventPublisher> Sending<'_, P> {
     /// Sends on; true when all is sent. No request begins unless it ends, by its own bound, before
     /// `leased_until`: else this returns with nothing under way, for the leases to be renewed.
     pub(super) async fn send(&mut self, to_send: &mut ToSend, leased_until: Instant) -> bool {
-        loop {
-            if to_send.batches.is_empty() {
-                let Some(wave) = to_send.waves.pop_front() else {
-                    return true;
-                };
-                let (size_max, bytes_max) =
-                    (self.settings.batch_size_max, self.settings.batch_bytes_max);
-                to_send.batches = into_batches(wave, size_max, bytes_max).into();
-            }
-            self.send_wave(&mut to_send.batches, leased_until).await;
-            if !to_send.batches.is_empty() {
-                return false;
-            }
-        }
-    }
-
-    async fn send_wave(
-        &mut self,
-        batches: &mut VecDeque<Vec<PendingEvent>>,
-        leased_until: Instant,
-    ) {
         let (publisher, timeout) = (self.publisher, self.settings.request_timeout());
         let mut under_way = FuturesUnordered::new();
+        let mut busy: BTreeSet<Uuid> = BTreeSet::new();
         loop {
-            while under_way.len() < self.settings.batches_in_flight_max {
-                let now = Instant::now();
-                if now
-                    .checked_add(timeout)
-                    .is_none_or(|end| end >= leased_until)
-                {
-                    break;
-                }
-                let Some(batch) = batches.pop_front() else {
-                    break;
-                };
-                self.report.out_of_time |= now >= self.stop_at;
+            while under_way.len() < self.settings.batches_in_flight_max
+                && may_end_before(leased_until, timeout)
+                && let Some(batch) = to_send.next(&busy, self.settings)
+            {
+                self.report.out_of_time |= Instant::now() >= self.stop_at;
                 let batch = self.still_sendable(batch);
                 if !batch.is_empty() {
                     self.report.requests = self.report.requests.saturating_add(1);
+                    busy.extend(batch.iter().map(|event| event.aggregate_id));
                     under_way.push(send_batch(publisher, timeout, batch));
                 }
             }
             match under_way.next().await {
-                Some((batch, answers)) => self.answered(batch, answers),
-                None => return,
+                Some((batch, answers)) => {
+                    for event in &batch {
+                        busy.remove(&event.aggregate_id);
+                    }
+                    self.answered(batch, answers);
+                }
+                None => return to_send.is_empty(),
             }
         }
     }
