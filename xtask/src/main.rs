@@ -11,6 +11,7 @@
 )]
 
 mod files;
+mod fuzz;
 mod openapi;
 mod package;
 mod ports;
@@ -38,6 +39,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
+    /// Feed the edge's policy with what libFuzzer thinks of
+    Fuzz(fuzz::FuzzArguments),
     /// Write the API's description, `docs/openapi.json`, from the code
     ///
     /// Fails where a client of the committed description would break.
@@ -95,6 +98,10 @@ async fn main() -> ExitCode {
 async fn run(task: Task) -> Result<ExitCode> {
     let repo = Repo::from_env()?;
     match task {
+        Task::Fuzz(arguments) => {
+            fuzz::run(&repo, &arguments).await?;
+            Ok(ExitCode::SUCCESS)
+        }
         Task::Openapi(arguments) => {
             openapi::run(&repo, &arguments).await?;
             Ok(ExitCode::SUCCESS)

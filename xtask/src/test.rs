@@ -1,6 +1,7 @@
 //! `cargo xtask test`: the whole test suite, against a fresh local cloud that goes with it.
 
 use crate::files;
+use crate::fuzz::{self, FuzzArguments};
 use crate::package::{Artefacts, artefacts};
 use crate::postgres::{Data, REPLICA_VARIABLE, SERVER_VARIABLE, Throwaway, programs_for_servers};
 use crate::process::{StopSignals, run_foreground};
@@ -42,6 +43,9 @@ pub(crate) async fn run(repo: &Repo, arguments: &TestArguments) -> Result<ExitCo
     }
     if !doc_tests(repo).await? {
         bail!("a documentation test failed");
+    }
+    if arguments.full {
+        fuzz::run(repo, &FuzzArguments::default()).await?;
     }
     if arguments.no_stack {
         // One of our own: a replica needs it.

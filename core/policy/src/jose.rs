@@ -8,12 +8,14 @@ mod claims;
 mod json;
 mod jwk;
 mod jws;
+mod proofs;
 #[cfg(feature = "signatures")]
 mod signatures;
 
 pub use claims::{ISSUERS_MAX, Issuer, IssuerError, LEEWAY_S, UnverifiedClaims};
 pub use jwk::{JWKS_BYTES_MAX, JWKS_KEYS_MAX, Jwks, JwksError, PublicKey};
 pub use jws::{Jws, TOKEN_BYTES_MAX};
+pub use proofs::{PROOFS_MAX, ProofId, Proofs};
 #[cfg(feature = "signatures")]
 pub use signatures::holds;
 

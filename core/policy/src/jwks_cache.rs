@@ -2,8 +2,13 @@
 //!
 //! A state that hosts keep for each address and ask before each check. The fetch itself, and that
 //! there is only one at a time, is theirs; everything about time is decided here.
+//!
+//! What one host has fetched it may put into the store that all of them share ([`JwksEntry::to_store`]), and one that
+//! has nothing looks there first ([`JwksEntry::wants_store`]): a host that has just started does not depend on
+//! the issuer being up.
 
 use crate::jose::{Algorithm, Jwks, JwksError, PublicKey};
+use serde::{Deserialize, Serialize};
 
 /// Seconds for which keys are used at least before they are fetched again.
 pub const TTL_S_MIN: u64 = 60;
@@ -40,12 +45,34 @@ pub enum Lookup<'a> {
 pub struct JwksEntry {
     keys: Option<Fetched>,
     tried_at_ms: Option<u64>,
+    asked_store_at_ms: Option<u64>,
 }
 
 #[derive(Debug, Clone)]
 struct Fetched {
     jwks: Jwks,
     fresh_until_ms: u64,
+}
+
+/// The version of what is stored.
+const STORED_VERSION: u32 = 1;
+/// Milliseconds by which the clock of who stored it may be ahead.
+const SKEW_MS_MAX: u64 = 60_000;
+
+/// A key set in the store.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stored {
+    version: u32,
+    fetched_at_ms: u64,
+    fresh_until_ms: u64,
+    /// As the issuer said it.
+    jwks: String,
+}
+
+/// The key of the store under which an address' keys are.
+pub fn store_key(url: &str) -> String {
+    format!("jwks:{url}")
 }
 
 impl JwksEntry {
@@ -74,6 +101,53 @@ impl JwksEntry {
     /// To be called when a fetch begins: nobody else begins one for the next [`RETRY_S_MIN`].
     pub fn fetching(&mut self, now_ms: u64) {
         self.tried_at_ms = Some(now_ms);
+    }
+
+    /// Whether the store is to be asked before the issuer: nothing is known, and it was not asked a moment
+    /// ago. To be looked at where [`JwksEntry::look_up`] says [`Lookup::Fetch`].
+    pub fn wants_store(&self, now_ms: u64) -> bool {
+        self.keys.is_none()
+            && self.asked_store_at_ms.is_none_or(|asked_at_ms| {
+                now_ms < asked_at_ms || now_ms.saturating_sub(asked_at_ms) >= ms(RETRY_S_MIN)
+            })
+    }
+
+    /// To be called when the store is asked.
+    pub fn asking_store(&mut self, now_ms: u64) {
+        self.asked_store_at_ms = Some(now_ms);
+    }
+
+    /// Takes what the store had. What cannot be used, is from the future, or too old changes nothing, and neither
+    /// does anything where keys are known: those came from the issuer.
+    pub fn stored(&mut self, json: &str, now_ms: u64) {
+        let Ok(stored) = serde_json::from_str::<Stored>(json) else {
+            return;
+        };
+        let fresh_until_ms = stored
+            .fresh_until_ms
+            .min(stored.fetched_at_ms.saturating_add(ms(TTL_S_MAX)));
+        let is_of_now = stored.fetched_at_ms <= now_ms.saturating_add(SKEW_MS_MAX)
+            && now_ms < fresh_until_ms.saturating_add(ms(STALE_S_MAX));
+        if stored.version != STORED_VERSION || !is_of_now || self.keys.is_some() {
+            return;
+        }
+        if let Ok(jwks) = Jwks::parse(stored.jwks.as_bytes()) {
+            self.keys = Some(Fetched {
+                jwks,
+                fresh_until_ms,
+            });
+        }
+    }
+
+    /// What to put into the store after [`JwksEntry::fetched`] has taken `body`; nothing where it is no text.
+    pub fn to_store(body: &[u8], cache_control: Option<&str>, now_ms: u64) -> Option<String> {
+        let stored = Stored {
+            version: STORED_VERSION,
+            fetched_at_ms: now_ms,
+            fresh_until_ms: now_ms.saturating_add(ms(ttl_s(cache_control))),
+            jwks: core::str::from_utf8(body).ok()?.to_owned(),
+        };
+        serde_json::to_string(&stored).ok()
     }
 
     /// Takes what the issuer answered with status 200. What cannot be used changes nothing.
@@ -225,6 +299,58 @@ mod tests {
             entry.look_up(Some("a"), ED, last_ms + 2),
             Lookup::Unavailable
         );
+    }
+
+    #[test]
+    fn a_host_that_knows_nothing_asks_the_store_before_the_issuer() {
+        let stored = JwksEntry::to_store(&jwks("a"), Some("max-age=120"), NOW_MS).unwrap();
+        let mut entry = JwksEntry::default();
+        assert!(entry.wants_store(NOW_MS));
+        entry.asking_store(NOW_MS);
+        assert!(!entry.wants_store(NOW_MS + 29_999) && entry.wants_store(NOW_MS + 30_000));
+        entry.stored(&stored, NOW_MS + 1);
+        assert!(!entry.wants_store(NOW_MS + 60_000), "keys are known");
+        let fresh = entry.look_up(Some("a"), ED, NOW_MS + 119_999);
+        assert!(is_used(&fresh, false));
+        // The time since the fetch counts, not that since it was read.
+        assert!(is_used(
+            &entry.look_up(Some("a"), ED, NOW_MS + 120_000),
+            true
+        ));
+        // Another key id is asked for at the issuer.
+        assert_eq!(entry.look_up(Some("b"), ED, NOW_MS + 1), Lookup::Fetch);
+    }
+
+    #[test]
+    fn what_the_store_says_is_no_better_than_what_the_issuer_said() {
+        let stored = JwksEntry::to_store(&jwks("a"), Some("max-age=120"), NOW_MS).unwrap();
+        let known = |text: &str, now_ms| {
+            let mut entry = JwksEntry::default();
+            entry.stored(text, now_ms);
+            !entry.wants_store(now_ms)
+        };
+        assert!(known(&stored, NOW_MS) && known(&stored, NOW_MS + 120_000));
+        let gone_ms = NOW_MS + 120_000 + STALE_S_MAX * 1000;
+        assert!(known(&stored, gone_ms - 1) && !known(&stored, gone_ms));
+        assert!(!known(&stored, NOW_MS - 60_001), "from the future");
+        let endless = stored.replace(&(NOW_MS + 120_000).to_string(), "18446744073709551615");
+        assert!(!known(&endless, NOW_MS + (TTL_S_MAX + STALE_S_MAX) * 1000));
+        for bad in [
+            "",
+            "{}",
+            "null",
+            &stored.replace("\"version\":1", "\"version\":2"),
+        ] {
+            assert!(!known(bad, NOW_MS), "{bad}");
+        }
+        let no_keys = JwksEntry::to_store(b"{\"keys\":[]}", None, NOW_MS).unwrap();
+        assert!(!known(&no_keys, NOW_MS));
+        assert_eq!(JwksEntry::to_store(&[0xff], None, NOW_MS), None);
+        // Keys from the issuer are not replaced.
+        let mut entry = JwksEntry::default();
+        entry.fetched(&jwks("b"), None, NOW_MS).unwrap();
+        entry.stored(&stored, NOW_MS);
+        assert!(is_used(&entry.look_up(Some("b"), ED, NOW_MS), false));
     }
 
     #[test]

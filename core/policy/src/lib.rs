@@ -7,7 +7,6 @@
 mod authenticate;
 mod browser;
 mod forward;
-mod structured_field;
 mod trace;
 
 pub mod address;
@@ -15,8 +14,10 @@ pub mod api_key;
 pub mod breaker;
 pub mod decide;
 pub mod edge_policy;
+pub mod flights;
 pub mod gcra;
 pub mod headers;
+pub mod hedge;
 pub mod identity;
 pub mod jose;
 pub mod jwks_cache;
@@ -27,7 +28,7 @@ pub mod request_id;
 pub mod route;
 pub mod settings;
 pub mod signature;
+pub mod structured_field;
 
 pub use authenticate::Caller;
 pub use forward::ForwardPlan;
-pub use structured_field::FieldError;

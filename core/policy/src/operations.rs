@@ -2,6 +2,8 @@
 //! routers, and the API's description is made complete.
 
 use crate::problem::{Code, Problem};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 /// Who may call an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,23 +230,40 @@ const QUOTE: Operation = Operation {
     keyed: Keyed::No,
 };
 
+/// The operations by the word that their paths begin with: a request is compared with a handful of them.
+static BY_COLLECTION: LazyLock<BTreeMap<&'static str, Vec<&'static Operation>>> =
+    LazyLock::new(|| {
+        let mut all: BTreeMap<&str, Vec<&Operation>> = BTreeMap::new();
+        for operation in &OPERATIONS {
+            let collection = all.entry(collection(operation.pattern)).or_default();
+            collection.push(operation);
+        }
+        all
+    });
+
+/// The first segment behind the version. No pattern has a brace there.
+fn collection(path: &str) -> &str {
+    let rest = path.strip_prefix("/v1/").unwrap_or(path);
+    let rest = rest.strip_prefix('/').unwrap_or(rest);
+    rest.split('/').next().unwrap_or_default()
+}
+
+/// All operations of a path.
+fn of_path(path: &str) -> impl Iterator<Item = &'static Operation> {
+    let candidates = BY_COLLECTION.get(collection(path)).into_iter().flatten();
+    candidates
+        .copied()
+        .filter(move |one| matches(one.pattern, path))
+}
+
 /// Finds the operation of a request, or says that the path has none (404) or others (405). `HEAD` asks
 /// for what `GET` would answer, without the body (RFC 9110, section 9.3.2).
 pub fn find(method: &str, path: &str) -> Result<&'static Operation, Problem> {
     let wanted = if method == "HEAD" { "GET" } else { method };
-    let mut allowed: Vec<&str> = Vec::new();
-    for operation in &OPERATIONS {
-        if !matches(operation.pattern, path) {
-            continue;
-        }
-        if operation.method == wanted {
-            return Ok(operation);
-        }
-        allowed.push(operation.method);
-        if operation.method == "GET" {
-            allowed.push("HEAD");
-        }
+    if let Some(operation) = of_path(path).find(|one| one.method == wanted) {
+        return Ok(operation);
     }
+    let allowed = methods_of(path);
     if allowed.is_empty() {
         return Err(Problem::new(
             Code::RouteNotFound,
@@ -257,7 +276,7 @@ pub fn find(method: &str, path: &str) -> Result<&'static Operation, Problem> {
 /// The methods that a path has, `HEAD` among them; none where it has no operation.
 pub fn methods_of(path: &str) -> Vec<&'static str> {
     let mut methods: Vec<&str> = Vec::new();
-    for operation in OPERATIONS.iter().filter(|one| matches(one.pattern, path)) {
+    for operation in of_path(path) {
         methods.push(operation.method);
         if operation.method == "GET" {
             methods.push("HEAD");
@@ -321,6 +340,50 @@ mod tests {
         ] {
             let code = find(method, path).unwrap_err().code();
             assert_eq!(code, Code::MethodNotAllowed, "{method} {path}");
+        }
+    }
+
+    /// The index leaves nothing out: compared with a walk over all of them.
+    #[test]
+    fn what_the_index_finds_is_what_all_of_them_would() {
+        let segments = [
+            "",
+            "v1",
+            "v2",
+            "orders",
+            "skus",
+            "a",
+            "prices",
+            "EUR",
+            "problems",
+            "openapi.json",
+            "{id}",
+            "psp",
+            "stripe",
+        ];
+        let mut paths: Vec<String> = OPERATIONS
+            .iter()
+            .map(|one| one.pattern.to_owned())
+            .collect();
+        for first in segments {
+            for second in segments {
+                for third in segments {
+                    paths.push(format!("/{first}/{second}/{third}"));
+                    paths.push(format!("/{first}/{second}"));
+                    paths.push(format!("{first}/{second}/{third}/{first}"));
+                }
+            }
+        }
+        for path in paths {
+            let walked: Vec<_> = OPERATIONS
+                .iter()
+                .filter(|one| matches(one.pattern, &path))
+                .collect();
+            let found: Vec<_> = of_path(&path).collect();
+            assert_eq!(found, walked, "{path}");
+        }
+        for one in &OPERATIONS {
+            assert!(!collection(one.pattern).contains('{'), "{}", one.pattern);
         }
     }
 

@@ -19,52 +19,67 @@ pub struct FieldError(&'static str);
 
 /// A value without parameters (RFC 9651, section 3.3).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum BareItem {
+pub enum BareItem {
+    /// Of at most 15 digits.
     Integer(i64),
     /// In canonical text.
     Decimal(String),
+    /// ASCII, without its quotes and escapes.
     String(String),
+    /// A name that is no text of a person's.
     Token(String),
+    /// Decoded.
     Bytes(Vec<u8>),
+    /// `?1` or `?0`.
     Boolean(bool),
     /// Unix seconds.
     Date(i64),
+    /// Unicode, without its quotes and escapes.
     DisplayString(String),
 }
 
 /// In the order of their first occurrence.
-pub(crate) type Parameters = Vec<(String, BareItem)>;
+pub type Parameters = Vec<(String, BareItem)>;
 
 /// A value with parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Item {
-    pub(crate) value: BareItem,
-    pub(crate) parameters: Parameters,
+pub struct Item {
+    /// The value.
+    pub value: BareItem,
+    /// What is said of it.
+    pub parameters: Parameters,
 }
 
 /// A list of items that itself has parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct InnerList {
-    pub(crate) items: Vec<Item>,
-    pub(crate) parameters: Parameters,
+pub struct InnerList {
+    /// In order.
+    pub items: Vec<Item>,
+    /// What is said of the list.
+    pub parameters: Parameters,
 }
 
 /// The value of a dictionary's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Member {
+pub enum Member {
+    /// One value.
     Item(Item),
+    /// Several.
     InnerList(InnerList),
 }
 
 /// A dictionary (RFC 9651, section 3.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Dictionary {
+pub struct Dictionary {
     members: Vec<(String, Member)>,
 }
 
 impl Dictionary {
     /// Parses the field's combined value.
-    pub(crate) fn parse(text: &str) -> Result<Self, FieldError> {
+    ///
+    /// # Errors
+    /// What is wrong, in words.
+    pub fn parse(text: &str) -> Result<Self, FieldError> {
         if text.len() > FIELD_BYTES_MAX {
             return Err(FieldError("too long"));
         }
@@ -75,15 +90,40 @@ impl Dictionary {
     }
 
     /// The value of `key`.
-    pub(crate) fn get(&self, key: &str) -> Option<&Member> {
+    pub fn get(&self, key: &str) -> Option<&Member> {
         let found = self.members.iter().find(|(name, _)| name == key);
         found.map(|(_, member)| member)
+    }
+
+    /// The canonical text (RFC 9651, section 4.1.2).
+    pub fn serialize(&self) -> String {
+        let mut text = String::new();
+        for (position, (key, member)) in self.members.iter().enumerate() {
+            if position > 0 {
+                text.push_str(", ");
+            }
+            text.push_str(key);
+            match member {
+                Member::Item(item) => {
+                    if item.value != BareItem::Boolean(true) {
+                        text.push('=');
+                        write_bare_item(&mut text, &item.value);
+                    }
+                    write_parameters(&mut text, &item.parameters);
+                }
+                Member::InnerList(list) => {
+                    text.push('=');
+                    text.push_str(&list.serialize());
+                }
+            }
+        }
+        text
     }
 }
 
 impl InnerList {
     /// The canonical text (RFC 9651, section 4.1.1.1).
-    pub(crate) fn serialize(&self) -> String {
+    pub fn serialize(&self) -> String {
         let mut text = String::from("(");
         for (position, item) in self.items.iter().enumerate() {
             if position > 0 {
@@ -488,26 +528,7 @@ mod tests {
     }
 
     fn ours(text: &str) -> Result<String, FieldError> {
-        let dictionary = Dictionary::parse(text)?;
-        let members = dictionary.members.iter().map(|(key, member)| {
-            let mut text = key.clone();
-            match member {
-                Member::Item(item) if item.value == BareItem::Boolean(true) => {
-                    write_parameters(&mut text, &item.parameters);
-                }
-                Member::Item(item) => {
-                    text.push('=');
-                    write_bare_item(&mut text, &item.value);
-                    write_parameters(&mut text, &item.parameters);
-                }
-                Member::InnerList(list) => {
-                    text.push('=');
-                    text.push_str(&list.serialize());
-                }
-            }
-            text
-        });
-        Ok(members.collect::<Vec<_>>().join(", "))
+        Ok(Dictionary::parse(text)?.serialize())
     }
 
     fn differs_by_intent(error: FieldError) -> bool {
