@@ -51,7 +51,7 @@ CREATE OR REPLACE FUNCTION souk.lease_outbox_lanes(
     OUT lows bigint[], OUT highs bigint[], OUT seens text[], OUT failures integer[],
     OUT takeovers boolean[]
 ) LANGUAGE plpgsql
-    SET enable_seqscan = off SET enable_bitmapscan = off AS $$
+    SET enable_seqscan = off SET enable_bitmapscan = off SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     v_now timestamptz := clock_timestamp();
     v_room integer;
