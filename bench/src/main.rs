@@ -22,6 +22,7 @@
 
 mod benchmarks;
 mod child;
+mod deciding;
 mod live;
 mod load;
 mod machine;

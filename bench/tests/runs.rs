@@ -108,6 +108,11 @@ fn payment_runs() {
 }
 
 #[test]
+fn policy_runs() {
+    run_quickly("policy");
+}
+
+#[test]
 fn relay_runs() {
     run_quickly("relay");
 }

@@ -8,7 +8,7 @@ use crate::process::run_foreground;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use tokio::process::Command;
 
 /// What to run.
@@ -70,17 +70,12 @@ pub(crate) async fn run(repo: &Repo, arguments: &FuzzArguments) -> Result<()> {
     }
     for target in &targets {
         let program = target_dir.join(&host).join("release").join(target);
-        fuzz(repo, arguments, target, program).await?;
+        fuzz(repo, arguments, target, &program).await?;
     }
     Ok(())
 }
 
-async fn fuzz(
-    repo: &Repo,
-    arguments: &FuzzArguments,
-    target: &str,
-    program: PathBuf,
-) -> Result<()> {
+async fn fuzz(repo: &Repo, arguments: &FuzzArguments, target: &str, program: &Path) -> Result<()> {
     let kept = repo.root.join(FOLDER).join("corpus").join(target);
     // What was found stays with the build output, and is where the next run begins.
     let found = repo.target.join("fuzz/corpus").join(target);
@@ -88,7 +83,7 @@ async fn fuzz(
     fs::create_dir_all(&found)?;
     fs::create_dir_all(&crashes)?;
     println!("fuzzing {target} for {} s", arguments.seconds);
-    let mut command = Command::new(&program);
+    let mut command = Command::new(program);
     command
         .arg(format!("-max_total_time={}", arguments.seconds))
         .arg(format!("-timeout={HANG_S}"))
@@ -105,7 +100,7 @@ async fn fuzz(
         );
     }
     if arguments.keep {
-        let mut merge = Command::new(&program);
+        let mut merge = Command::new(program);
         merge
             .args(["-merge=1", "-verbosity=0"])
             .args([&kept, &found]);

@@ -7,6 +7,7 @@ mod payment;
 mod place_order;
 mod place_order_node;
 mod placing;
+mod policy;
 mod relay;
 mod relay_backlog;
 mod relay_cost;
@@ -39,6 +40,8 @@ pub(crate) enum Benchmark {
     ListOrders,
     /// Intent, confirmation and capture, against the calls of the PSP that they need
     Payment,
+    /// Decisions of the edge per second, by class of request, against bare checks of a signature
+    Policy,
     /// Events per second from the outbox to a queue that costs nothing, against graphile-worker
     Relay,
     /// Events per second from the outbox into SQS, against sending them from memory
@@ -102,6 +105,7 @@ impl Benchmark {
             Self::FlashSale => "flash-sale",
             Self::ListOrders => "list-orders",
             Self::Payment => "payment",
+            Self::Policy => "policy",
             Self::Relay => "relay",
             Self::RelaySqs => "relay-sqs",
             Self::RelayScaling => "relay-scaling",
@@ -120,6 +124,7 @@ impl Benchmark {
             Self::FlashSale => flash_sale::run(settings).await,
             Self::ListOrders => list_orders::run(settings).await,
             Self::Payment => payment::run(settings).await,
+            Self::Policy => policy::run(settings).await,
             Self::Relay => relay::run(settings).await,
             Self::RelaySqs => relay_sqs::run(settings).await,
             Self::RelayScaling => relay_scaling::run(settings).await,

@@ -50,6 +50,7 @@ const LAYERS: &[Layer] = &[
             "souk-runtime",
             "souk-app",
             "souk-domain",
+            "souk-policy",
             "souk-postgres",
         ],
     ),
