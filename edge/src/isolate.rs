@@ -1,22 +1,24 @@
 //! What an isolate knows, and how it gets from a request to what is to be done about it.
 
-use crate::config::Config;
 use crate::facts::Facts;
-use crate::limiter::{States, parse_answer};
-use crate::step::{Step, cache_key, log_line};
-use crate::store::{Found, Store};
+use crate::limiter::parse_answer;
+use crate::step::Step;
 use souk_domain::RequestId;
 use souk_policy::ForwardPlan;
 use souk_policy::address::AddressLimiter;
 use souk_policy::breaker::Breaker;
+use souk_policy::config::Config;
 use souk_policy::decide::{IssuerKey, Known, Next, Opening, RequestFacts, Tenant, decide, open};
 use souk_policy::gcra::Verdict;
 use souk_policy::jose::PublicKey;
 use souk_policy::jwks_cache::{JwksEntry, Lookup};
 use souk_policy::limit::{LimitQuestion, Limited, Silence};
-use souk_policy::problem::{Code, Problem};
+use souk_policy::limit_states::States;
+use souk_policy::log::log_line;
+use souk_policy::problem::{Code, Problem, misconfigured, origin_left_alone, unroutable};
 use souk_policy::route::{RouteKey, RouteRecord};
 use souk_policy::settings::{SETTINGS_KEY, Settings};
+use souk_policy::store::{Found, Store};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -281,7 +283,7 @@ impl Isolate {
                     pending.limited = Some(self.without_limiter(&question, now_ms));
                 }
                 Next::Forward(plan) => {
-                    let key = cache_key(&plan);
+                    let key = plan.cache_key();
                     if self
                         .kept
                         .get(&key)
@@ -502,10 +504,7 @@ impl Isolate {
         if breaker.may_try(now_ms) {
             return Ok(());
         }
-        let retry_after_s = breaker.retry_after_s(now_ms);
-        let detail = "The origin has failed several times in a row.";
-        Err(Problem::new(Code::OriginUnavailable, detail)
-            .with_header("retry-after", retry_after_s.to_string()))
+        Err(origin_left_alone(breaker.retry_after_s(now_ms)))
     }
 
     fn breaker(&mut self, is_canary: bool) -> &mut Breaker {
@@ -547,16 +546,6 @@ fn refused(problem: &Problem, request_id: RequestId, plan: &ForwardPlan) -> Step
         answer: problem.answer(request_id),
         log: log_line(request_id, Some(plan), Some(problem.code())),
     }
-}
-
-fn misconfigured() -> Problem {
-    let detail = "The edge lacks a setting or has a malformed one.";
-    Problem::new(Code::EdgeMisconfigured, detail)
-}
-
-fn unroutable() -> Problem {
-    let detail = "The tenant's route could not be read.";
-    Problem::new(Code::RoutingUnavailable, detail)
 }
 
 /// An error and its cause.

@@ -5,18 +5,17 @@
 //! nothing is fetched here. What crosses the border is a handful of texts for each request, since it is the
 //! crossing that costs.
 
-mod config;
 mod facts;
 mod isolate;
 mod limiter;
 mod step;
-mod store;
 
-use crate::config::Config;
 use crate::isolate::Isolate;
 use crate::step::Step;
+use souk_policy::config::Config;
 use souk_policy::headers::RESPONSE_STRIPPED;
-use souk_policy::problem::{Code, Problem};
+use souk_policy::log::log_line;
+use souk_policy::problem;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
@@ -52,17 +51,11 @@ fn configure_from(settings: &str) -> String {
 
 /// The answer where no origin gave one; `kind` is `timeout` or anything else.
 fn no_answer(kind: &str, request_id: &str) -> String {
-    let problem = match kind {
-        "timeout" => Problem::new(
-            Code::OriginTimeout,
-            "The origin did not answer within 10 seconds.",
-        ),
-        _ => Problem::new(Code::OriginUnreachable, "The origin could not be reached."),
-    };
+    let problem = problem::unanswered(kind == "timeout");
     let Ok(request_id) = request_id.parse() else {
         return Step::broken().into_text(false);
     };
-    let log = step::log_line(request_id, None, Some(problem.code()));
+    let log = log_line(request_id, None, Some(problem.code()));
     let answer = problem.answer(request_id);
     Step::Answer { answer, log }.into_text(false)
 }

@@ -1,39 +1,10 @@
 //! The limiter's question and answer as texts, between a worker and the Durable Object that keeps the
-//! states, and the worker's own states for when that object does not answer.
+//! states.
 
 use souk_policy::gcra::{Rule, Verdict};
 use souk_policy::limit::{Charge, LimitQuestion, Silence, decide_charges};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-
-/// States at most; beyond, those at rest are forgotten first, then all.
-const STATES_MAX: usize = 10_000;
-
-/// States by their keys: theoretical arrival times in Unix microseconds.
-#[derive(Debug, Default)]
-pub(crate) struct States(BTreeMap<String, u64>);
-
-impl States {
-    pub(crate) const fn new() -> Self {
-        Self(BTreeMap::new())
-    }
-
-    /// Decides, and keeps what has to be kept under the limiter's name.
-    pub(crate) fn decide(&mut self, question: &LimitQuestion, now_us: u64) -> Vec<Verdict> {
-        let name = |key: &str| format!("{}/{key}", question.limiter);
-        let verdicts = decide_charges(question, now_us, |key| self.0.get(&name(key)).copied());
-        if self.0.len() >= STATES_MAX {
-            self.0.retain(|_, tat_us| *tat_us > now_us);
-            if self.0.len() >= STATES_MAX {
-                self.0.clear();
-            }
-        }
-        for (charge, verdict) in question.charges.iter().zip(&verdicts) {
-            self.0.insert(name(&charge.key), verdict.tat_us);
-        }
-        verdicts
-    }
-}
 
 /// Lines: the cost, then for each charge interval, burst and key, separated by blanks.
 pub(crate) fn question_text(question: &LimitQuestion) -> String {
@@ -125,6 +96,7 @@ pub(crate) fn decide_text(question: &str, states: &str, now_us: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use souk_policy::limit_states::States;
 
     fn question(cost: u32) -> LimitQuestion {
         let charge = |name, key: &str, interval_us, burst| Charge {

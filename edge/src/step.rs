@@ -1,21 +1,16 @@
 //! What the host is to do, as one text each: the first character says what, a plus behind it that there
 //! are chores, and lines follow.
 
-use crate::config::Config;
 use crate::limiter::question_text;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
-use souk_domain::RequestId;
-use souk_policy::ForwardPlan;
-use souk_policy::identity::ANONYMOUS_PRINCIPAL;
+use souk_policy::config::Config;
 use souk_policy::jose::SignatureCheck;
 use souk_policy::limit::LimitQuestion;
-use souk_policy::operations::Access;
-use souk_policy::problem::{Answer, Code, Problem};
+use souk_policy::log::log_line;
+use souk_policy::problem::{Answer, Problem};
+use souk_policy::{ForwardPlan, ORIGIN_TIMEOUT_MS};
 use std::fmt::Write as _;
-
-/// Milliseconds that the origin may take to answer, all tries together.
-const ORIGIN_TIMEOUT_MS: u32 = 10_000;
 
 /// What the host is to do for a request.
 #[derive(Debug, Clone)]
@@ -101,7 +96,7 @@ impl Step {
             text,
             "{base}{}\n{ORIGIN_TIMEOUT_MS}\n{flags}\n{}\n{}\n{}\n",
             plan.target(),
-            cache_key(plan),
+            plan.cache_key(),
             plan.stripped().join(" "),
             log_line(plan.identity().request_id, Some(plan), None),
         );
@@ -166,40 +161,6 @@ impl Step {
             Self::Broken => "X".to_owned(),
         }
     }
-}
-
-/// Under which an answer may be kept for others: it is public, and its caller nobody.
-pub(crate) fn cache_key(plan: &ForwardPlan) -> String {
-    let identity = plan.identity();
-    let may_be_kept = plan.operation().access == Access::Public
-        && identity.principal == ANONYMOUS_PRINCIPAL
-        && !plan.reads_body();
-    if may_be_kept {
-        format!("{}{}", identity.tenant, plan.target())
-    } else {
-        String::new()
-    }
-}
-
-/// The beginning of a JSON object for the log: ids and names of ours, nothing that a client said.
-pub(crate) fn log_line(
-    request_id: RequestId,
-    plan: Option<&ForwardPlan>,
-    code: Option<Code>,
-) -> String {
-    let mut line = format!("{{\"event\":\"edge.request\",\"request_id\":\"{request_id}\"");
-    if let Some(plan) = plan {
-        let (tenant, operation) = (plan.identity().tenant, plan.operation().name);
-        let _infallible = write!(
-            line,
-            ",\"tenant\":\"{tenant}\",\"operation\":\"{operation}\",\"over_limit\":{}",
-            plan.is_over_limit()
-        );
-    }
-    if let Some(code) = code {
-        let _infallible = write!(line, ",\"code\":\"{}\"", code.as_str());
-    }
-    line
 }
 
 fn lines(text: &mut String, headers: &[(&'static str, String)]) {

@@ -3,14 +3,17 @@
 use crate::browser::SECURITY_HEADERS;
 use crate::decide::{BODY_BYTES_MAX, HEADERS_BYTES_MAX, RequestFacts, body_too_large};
 use crate::headers::stripped_names;
-use crate::identity::{EdgeIdentity, REQUEST_ID_HEADER};
-use crate::operations::Operation;
+use crate::identity::{ANONYMOUS_PRINCIPAL, EdgeIdentity, REQUEST_ID_HEADER};
+use crate::operations::{Access, Operation};
 use crate::problem::{Code, Problem};
 use crate::signature::{
     CONTENT_DIGEST_HEADER, IDEMPOTENCY_KEY_HEADER, MessageParts, SIGNATURE_HEADER,
     SIGNATURE_INPUT_HEADER, SIGNED_OF_CLIENT, SigningKey, TTL_S_MAX, sign,
 };
 use crate::trace::{TRACEPARENT_HEADER, TRACESTATE_HEADER, is_continued, traceparent};
+
+/// Milliseconds that the origin may take to answer, all tries together.
+pub const ORIGIN_TIMEOUT_MS: u32 = 10_000;
 
 /// What is forwarded, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +118,18 @@ impl ForwardPlan {
                 .signed_of_client
                 .iter()
                 .any(|(name, _)| *name == IDEMPOTENCY_KEY_HEADER)
+    }
+
+    /// Under which an answer may be kept for others: it is public, and its caller nobody. Empty otherwise.
+    pub fn cache_key(&self) -> String {
+        let may_be_kept = self.operation.access == Access::Public
+            && self.identity.principal == ANONYMOUS_PRINCIPAL
+            && !self.reads_body();
+        if may_be_kept {
+            format!("{}{}", self.identity.tenant, self.target())
+        } else {
+            String::new()
+        }
     }
 
     /// Who the request is from.

@@ -4,10 +4,11 @@ use crate::identity::{CONSISTENCY_HEADER, HEADER_PREFIX};
 
 /// Incoming headers that never reach the origin, by the beginning of their name. A prefix, so that a
 /// header nobody thought of does not slip through: the origin believes all of these.
-pub const REQUEST_PREFIXES_STRIPPED: [&str; 8] = [
+pub const REQUEST_PREFIXES_STRIPPED: [&str; 9] = [
     HEADER_PREFIX,
     "cf-",
     "proxy-",
+    "spin-",
     "x-amz-",
     "x-amzn-",
     "x-apigateway-",

@@ -287,6 +287,34 @@ impl Problem {
 /// The realm of every challenge (RFC 6750, section 3).
 const CHALLENGE: &str = "Bearer realm=\"souk\"";
 
+/// The problem of an edge without its settings.
+pub fn misconfigured() -> Problem {
+    let detail = "The edge lacks a setting or has a malformed one.";
+    Problem::new(Code::EdgeMisconfigured, detail)
+}
+
+/// The problem where the store says nothing, or nothing that is understood.
+pub fn unroutable() -> Problem {
+    let detail = "The tenant's route could not be read.";
+    Problem::new(Code::RoutingUnavailable, detail)
+}
+
+/// The problem where the origin is left alone for a while.
+pub fn origin_left_alone(retry_after_s: u64) -> Problem {
+    let detail = "The origin has failed several times in a row.";
+    Problem::new(Code::OriginUnavailable, detail)
+        .with_header("retry-after", retry_after_s.to_string())
+}
+
+/// The problem where the origin did not answer: in time, or at all.
+pub fn unanswered(is_late: bool) -> Problem {
+    if is_late {
+        let detail = "The origin did not answer within 10 seconds.";
+        return Problem::new(Code::OriginTimeout, detail);
+    }
+    Problem::new(Code::OriginUnreachable, "The origin could not be reached.")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,27 +1,29 @@
-//! The worker's settings, read once in the life of an isolate.
+//! A host's settings, read once in the life of an isolate or instance.
 
-use souk_policy::identity::is_region;
-use souk_policy::signature::SigningKey;
+use crate::identity::is_region;
+use crate::signature::SigningKey;
 
 /// Where to forward to and how to sign.
 #[derive(Debug, Clone)]
-pub(crate) struct Config {
+pub struct Config {
     /// Base URL of the origin, perhaps with a path, without a slash at its end.
-    pub(crate) origin_url: String,
+    pub origin_url: String,
     /// Where the callers of the canary go; nowhere else where there is none.
-    pub(crate) canary_origin_url: Option<String>,
+    pub canary_origin_url: Option<String>,
     /// The region that the origin serves.
-    pub(crate) region: String,
+    pub region: String,
     /// The key in use.
-    pub(crate) signing_key: SigningKey,
+    pub signing_key: SigningKey,
 }
 
 /// A setting that is missing or malformed. It names the setting, never its value.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ConfigError {
+pub struct ConfigError {
     setting: &'static str,
     cause: String,
 }
+
+impl core::error::Error for ConfigError {}
 
 impl core::fmt::Display for ConfigError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -32,7 +34,7 @@ impl core::fmt::Display for ConfigError {
 impl Config {
     /// Parses the settings that `lookup` finds by name: `ORIGIN_URL`, `REGION`, `SIGNING_KEY_ID` and
     /// `SIGNING_KEY` (base64 of 32 to 128 bytes).
-    pub(crate) fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    pub fn parse(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let required = |setting: &'static str| {
             let value = lookup(setting).filter(|value| !value.is_empty());
             value.ok_or_else(|| refuse(setting, "is not set"))

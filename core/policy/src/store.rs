@@ -1,4 +1,4 @@
-//! What an isolate remembers of the key-value store: records of tenants, that there are none, and the
+//! What an isolate or instance remembers of the key-value store: records of tenants, that there are none, and the
 //! edge's settings. Old ones are used while new ones are fetched.
 
 use std::collections::BTreeMap;
@@ -18,7 +18,7 @@ const ENTRIES_MAX: usize = 1_000;
 
 /// Values of one kind by their keys.
 #[derive(Debug)]
-pub(crate) struct Store<T> {
+pub struct Store<T> {
     entries: BTreeMap<String, Entry<T>>,
 }
 
@@ -35,7 +35,7 @@ struct Entry<T> {
 
 /// What is known of a key.
 #[derive(Debug)]
-pub(crate) enum Found<T> {
+pub enum Found<T> {
     /// This, or that there is none; and whether to ask again meanwhile.
     Known(Option<Rc<T>>, bool),
     /// Nothing yet.
@@ -44,14 +44,22 @@ pub(crate) enum Found<T> {
     Unavailable,
 }
 
+impl<T> Default for Store<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> Store<T> {
-    pub(crate) const fn new() -> Self {
+    /// One that knows nothing.
+    pub const fn new() -> Self {
         Self {
             entries: BTreeMap::new(),
         }
     }
 
-    pub(crate) fn get(&mut self, key: &str, now_ms: u64) -> Found<T> {
+    /// What is known of a key, at Unix milliseconds.
+    pub fn get(&mut self, key: &str, now_ms: u64) -> Found<T> {
         let Some(entry) = self.entries.get_mut(key) else {
             return Found::Ask;
         };
@@ -79,7 +87,7 @@ impl<T> Store<T> {
     }
 
     /// What the store has said: a value, or nothing.
-    pub(crate) fn learn(&mut self, key: &str, value: Option<T>, now_ms: u64) {
+    pub fn learn(&mut self, key: &str, value: Option<T>, now_ms: u64) {
         self.make_room(key);
         let entry = Entry {
             value: value.map(Rc::new),
@@ -91,7 +99,7 @@ impl<T> Store<T> {
     }
 
     /// It has said nothing, or nothing that is understood: what was known stays so while it may.
-    pub(crate) fn fail(&mut self, key: &str, now_ms: u64) {
+    pub fn fail(&mut self, key: &str, now_ms: u64) {
         self.make_room(key);
         let entry = self.entries.entry(key.to_owned()).or_insert(Entry {
             value: None,
