@@ -13,12 +13,14 @@ need_rust() {
             die "rustup could not install Rust $channel"
     fi
     [[ -n ${SOUK_WASM_TOOLCHAIN-} ]] && return 0
-    local sysroot
+    local sysroot target
     sysroot=$(rustc --print sysroot)
-    [[ -d $sysroot/lib/rustlib/wasm32-unknown-unknown ]] && return 0
-    say "adding the target wasm32-unknown-unknown"
-    rustup target add wasm32-unknown-unknown ||
-        die "rustup could not add the target wasm32-unknown-unknown; name a toolchain that has it by SOUK_WASM_TOOLCHAIN"
+    for target in wasm32-unknown-unknown wasm32-wasip2; do
+        [[ -d $sysroot/lib/rustlib/$target ]] && continue
+        say "adding the target $target"
+        rustup target add "$target" ||
+            die "rustup could not add the target $target; name a toolchain that has it by SOUK_WASM_TOOLCHAIN"
+    done
 }
 
 need_python_environment() { # REQUIREMENTS, a file of local; WHAT it holds, in words

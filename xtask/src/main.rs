@@ -45,7 +45,7 @@ enum Task {
     ///
     /// Fails where a client of the committed description would break.
     Openapi(openapi::OpenapiArguments),
-    /// Build what is deployed: a zip for each function, and the edge worker's bundle
+    /// Build what is deployed: a zip for each function, the edge worker's bundle, and the Spin component
     Package {
         /// Where to put it, instead of .souk/artefacts
         #[arg(long)]
@@ -53,6 +53,9 @@ enum Task {
         /// Only the edge worker
         #[arg(long)]
         edge: bool,
+        /// Only the gateway, a Spin component
+        #[arg(long, conflicts_with = "edge")]
+        gateway: bool,
     },
     /// Run a command against a fresh Postgres that is thrown away afterwards
     ///
@@ -106,12 +109,13 @@ async fn run(task: Task) -> Result<ExitCode> {
             openapi::run(&repo, &arguments).await?;
             Ok(ExitCode::SUCCESS)
         }
-        Task::Package { out, edge: false } => {
-            package::run(&repo, out.as_deref()).await?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Task::Package { out, edge: true } => {
-            package::run_edge(&repo, out.as_deref()).await?;
+        Task::Package { out, edge, gateway } => {
+            let out = out.as_deref();
+            match (edge, gateway) {
+                (true, _) => package::run_edge(&repo, out).await?,
+                (false, true) => package::run_gateway(&repo, out).await?,
+                (false, false) => package::run(&repo, out).await?,
+            }
             Ok(ExitCode::SUCCESS)
         }
         Task::Postgres { replica, command } => postgres::run_with(&repo, &command, replica).await,

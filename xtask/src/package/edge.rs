@@ -1,5 +1,6 @@
 //! The edge worker's bundle: the policy in WASM, and the JavaScript around it.
 
+use super::inputs::hash_inputs;
 use super::{Artefacts, EdgeEntry};
 use crate::files;
 use crate::process::run_foreground;
@@ -8,7 +9,6 @@ use crate::tools::EdgeTools;
 use anyhow::{Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sha2::{Digest, Sha256};
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -50,7 +50,7 @@ pub(super) async fn package(
     artefacts: &Artefacts,
     before: Option<&EdgeEntry>,
 ) -> Result<EdgeEntry> {
-    let inputs_sha256 = hash_inputs(repo)?;
+    let inputs_sha256 = hash_inputs(repo, &INPUTS)?;
     let out = artefacts.dir.join("edge");
     let complete = BUNDLE
         .iter()
@@ -151,32 +151,6 @@ async fn build(repo: &Repo, out: &Path) -> Result<()> {
 async fn run(command: &mut Command, problem: &str) -> Result<()> {
     if !run_foreground(command).await?.success() {
         bail!("{problem}");
-    }
-    Ok(())
-}
-
-fn hash_inputs(repo: &Repo) -> Result<String> {
-    let mut hash = Sha256::new();
-    for input in INPUTS {
-        hash_path(&mut hash, &repo.root, &repo.root.join(input))?;
-    }
-    hash.update(repo.wasm_toolchain.as_deref().unwrap_or_default());
-    Ok(hex::encode(hash.finalize()))
-}
-
-/// Name and content of each file; lengths keep neighbours apart.
-fn hash_path(hash: &mut Sha256, root: &Path, path: &Path) -> Result<()> {
-    if path.is_dir() {
-        for entry in files::entries(path)? {
-            hash_path(hash, root, &entry)?;
-        }
-        return Ok(());
-    }
-    let content = fs::read(path)?;
-    let name = path.strip_prefix(root)?.as_os_str().as_encoded_bytes();
-    for field in [name, &content] {
-        hash.update(u64::try_from(field.len())?.to_le_bytes());
-        hash.update(field);
     }
     Ok(())
 }

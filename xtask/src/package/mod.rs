@@ -1,8 +1,10 @@
 //! `cargo xtask package`: what is deployed. One zip for each function, with its binary as `bootstrap`,
-//! and the bundle of the edge worker; `manifest.json` tells their sizes.
+//! the bundle of the edge worker, and the Spin component; `manifest.json` tells their sizes.
 
 mod edge;
 mod function;
+mod gateway;
+mod inputs;
 
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
@@ -51,9 +53,18 @@ impl Artefacts {
         self.dir.join("edge/index.js")
     }
 
+    /// The Spin component; its manifest lies beside it.
+    pub(crate) fn gateway_component(&self) -> PathBuf {
+        self.dir.join("gateway/souk_gateway.wasm")
+    }
+
     fn require_all(&self) -> Result<()> {
         let zips = FUNCTIONS.iter().map(|function| self.zip(function));
-        for path in zips.chain([self.edge_module(), self.psp_simulator()]) {
+        for path in zips.chain([
+            self.edge_module(),
+            self.gateway_component(),
+            self.psp_simulator(),
+        ]) {
             if !path.is_file() {
                 bail!(
                     "{} is missing: SOUK_ARTEFACTS must name a folder that \
@@ -71,6 +82,8 @@ impl Artefacts {
 struct Manifest {
     functions: BTreeMap<String, FunctionEntry>,
     edge: Option<EdgeEntry>,
+    #[serde(default)]
+    gateway: Option<GatewayEntry>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +101,12 @@ struct EdgeEntry {
     gzip_bytes: u64,
     /// Rounded up.
     gzip_kib: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct GatewayEntry {
+    inputs_sha256: String,
+    bytes: u64,
 }
 
 /// The artefacts to run: those of `SOUK_ARTEFACTS`, or freshly packaged ones.
@@ -125,6 +144,7 @@ pub(crate) async fn package(repo: &Repo, dir: &Path) -> Result<Artefacts> {
     let manifest = Manifest {
         functions: function::package_all(repo, &artefacts, &before).await?,
         edge: Some(edge::package(repo, &artefacts, before.edge.as_ref()).await?),
+        gateway: Some(gateway::package(repo, &artefacts, before.gateway.as_ref()).await?),
     };
     if manifest != before {
         fs::write(&path, serde_json::to_vec_pretty(&manifest)?)?;
@@ -165,5 +185,20 @@ pub(crate) async fn run(repo: &Repo, dir: Option<&Path>) -> Result<()> {
             module.display()
         );
     }
+    if let Some(gateway) = manifest.gateway {
+        let kib = gateway.bytes.div_ceil(1024);
+        println!("{kib:>8} KiB  {}", artefacts.gateway_component().display());
+    }
+    Ok(())
+}
+
+/// `cargo xtask package --gateway`
+pub(crate) async fn run_gateway(repo: &Repo, dir: Option<&Path>) -> Result<()> {
+    let dir = std::path::absolute(dir.map_or_else(|| default_dir(repo), Path::to_owned))?;
+    fs::create_dir_all(&dir)?;
+    let artefacts = Artefacts { dir };
+    let entry = gateway::package(repo, &artefacts, None).await?;
+    let kib = entry.bytes.div_ceil(1024);
+    println!("{kib:>8} KiB  {}", artefacts.gateway_component().display());
     Ok(())
 }

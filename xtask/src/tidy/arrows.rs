@@ -35,6 +35,7 @@ const LAYERS: &[Layer] = &[
     layer("souk-webhooks", OF_FUNCTIONS),
     layer("souk-cli", OF_FUNCTIONS),
     layer("souk-edge", &["souk-policy", "souk-domain"]),
+    layer("souk-gateway", &["souk-policy", "souk-domain"]),
     layer(
         "souk-testkit",
         &["souk-app", "souk-domain", "souk-postgres"],

@@ -1,0 +1,103 @@
+//! The gateway: the policy in a Spin component, and its manifest beside it.
+
+use super::inputs::hash_inputs;
+use super::{Artefacts, GatewayEntry};
+use crate::process::run_foreground;
+use crate::repo::Repo;
+use anyhow::{Context as _, Result, bail};
+use std::fs;
+use tokio::process::Command;
+
+const TARGET: &str = "wasm32-wasip2";
+const PROFILE: &str = "gateway";
+const COMPONENT: &str = "souk_gateway.wasm";
+const MANIFEST: &str = "spin.toml";
+
+/// All that it is made from. The crates are those that `cargo xtask tidy` lets the gateway use.
+const INPUTS: [&str; 9] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "core/domain/Cargo.toml",
+    "core/domain/src",
+    "core/policy/Cargo.toml",
+    "core/policy/src",
+    "rust-toolchain.toml",
+    "wasm/gateway/Cargo.toml",
+    "wasm/gateway/src",
+];
+
+/// Builds it, unless the one in `artefacts` is made from the same inputs. The manifest is always copied.
+pub(super) async fn package(
+    repo: &Repo,
+    artefacts: &Artefacts,
+    before: Option<&GatewayEntry>,
+) -> Result<GatewayEntry> {
+    let inputs_sha256 = hash_inputs(repo, &INPUTS)?;
+    let out = artefacts.dir.join("gateway");
+    fs::create_dir_all(&out)?;
+    let compiled = repo.target.join(TARGET).join(PROFILE).join(COMPONENT);
+    let manifest = repo.root.join("wasm/gateway").join(MANIFEST);
+    let manifest = fs::read_to_string(&manifest)
+        .with_context(|| format!("cannot read {}", manifest.display()))?;
+    fs::write(out.join(MANIFEST), beside_component(&manifest)?)?;
+    let component = artefacts.gateway_component();
+    if let Some(before) = before
+        && before.inputs_sha256 == inputs_sha256
+        && component.is_file()
+    {
+        return Ok(before.clone());
+    }
+    build(repo).await?;
+    fs::copy(&compiled, &component)
+        .with_context(|| format!("cannot copy {}", compiled.display()))?;
+    Ok(GatewayEntry {
+        inputs_sha256,
+        bytes: fs::metadata(&component)?.len(),
+    })
+}
+
+/// The manifest for who has the component beside it, and nothing to build it from.
+fn beside_component(manifest: &str) -> Result<String> {
+    let mut text = String::new();
+    let (mut has_source, mut is_build) = (false, false);
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            is_build = line.ends_with(".build]");
+        }
+        if is_build {
+            continue;
+        }
+        if line.starts_with("source = ") {
+            has_source = true;
+            text.push_str("source = \"");
+            text.push_str(COMPONENT);
+            text.push_str("\"\n");
+        } else {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    if !has_source {
+        bail!("wasm/gateway/{MANIFEST} has no line that begins with `source = `");
+    }
+    Ok(text)
+}
+
+async fn build(repo: &Repo) -> Result<()> {
+    let mut cargo = Command::new("cargo");
+    cargo
+        .args(["build", "--profile", PROFILE, "--package", "souk-gateway"])
+        .args(["--target", TARGET])
+        .current_dir(&repo.root)
+        .env("CARGO_TARGET_DIR", &repo.target);
+    if let Some(toolchain) = &repo.wasm_toolchain {
+        cargo.env("RUSTUP_TOOLCHAIN", toolchain);
+    }
+    if !run_foreground(&mut cargo).await?.success() {
+        bail!(
+            "the gateway does not build; where the target {TARGET} cannot be installed, \
+            SOUK_WASM_TOOLCHAIN can name a toolchain that has it"
+        );
+    }
+    Ok(())
+}
