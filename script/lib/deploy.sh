@@ -77,7 +77,7 @@ fetch_artefacts() {
 require_secrets() { # those that people fill
     local region name missing=0
     region=$(output 'o["active_region"]')
-    for name in stripe-accounts db-owner canary-api-key; do
+    for name in stripe-accounts cloudflare-token db-owner canary-api-key; do
         aws secretsmanager describe-secret --region "$region" --secret-id "$(output 'o["name"]')/$name" >/dev/null 2>&1 || continue
         if ! aws secretsmanager get-secret-value --region "$region" --secret-id "$(output 'o["name"]')/$name" --query ARN >/dev/null 2>&1; then
             say "the secret $(output 'o["name"]')/$name has no value: aws secretsmanager put-secret-value --region $region --secret-id $(output 'o["name"]')/$name --secret-string file://…"
@@ -152,15 +152,16 @@ PYTHON
 wrangler() { "$SOUK_ROOT/edge/node_modules/.bin/wrangler" "$@"; }
 
 move_edge() { # the newest version, with today's signing key: a tenth for five minutes, then all
-    local worker region secrets before after
+    local worker region ring secrets signs before after
     worker=$(output 'o["edge"]["worker"]')
     region=$(output 'o["active_region"]')
+    ring=$(output 'o["edge"]["signing_ring_secret"]')
     secrets=$(mktemp)
     chmod 600 "$secrets"
     # The value goes from one service into the other: not through an argument, not into a log.
-    aws secretsmanager get-secret-value --region "$region" --secret-id "$(output 'o["edge"]["signing_key_secret"]')" --output json |
-        python3 -c 'import json, sys; print(json.dumps({"SIGNING_KEY": json.load(sys.stdin)["SecretString"], "SIGNING_KEY_ID": sys.argv[1]}))' \
-            "$(output 'o["edge"]["signing_key_id"]')" >"$secrets"
+    aws secretsmanager get-secret-value --region "$region" --secret-id "$ring" --query SecretString --output text |
+        python3 -c 'import json, sys; r = json.load(sys.stdin); print(json.dumps({"SIGNING_KEY": r["keys"][r["signs"]], "SIGNING_KEY_ID": r["signs"]}))' >"$secrets"
+    signs=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["SIGNING_KEY_ID"])' "$secrets")
     wrangler versions secret bulk "$secrets" --name "$worker" --message "$version" || { rm -f "$secrets"; die "the edge's secrets were not taken"; }
     rm -f "$secrets"
     after=$(wrangler versions list --name "$worker" --json | python3 -c 'import json, sys; print(max(json.load(sys.stdin), key=lambda v: v["number"])["id"])')
@@ -171,6 +172,13 @@ move_edge() { # the newest version, with today's signing key: a tenth for five m
         smoke_test || { wrangler versions deploy "$before@100%" --name "$worker" --yes; die "the edge was taken back"; }
     fi
     wrangler versions deploy "$after@100%" --name "$worker" --yes
+    # The keys' rotation goes on meanwhile, and its last step is to tell the edge again: this only makes it sooner.
+    [[ $signs == "$(signing_id "$region" "$ring")" ]] || say "the edge's key was rotated meanwhile; the rotation tells the edge again"
+}
+
+signing_id() { # REGION SECRET
+    aws secretsmanager get-secret-value --region "$1" --secret-id "$2" --query SecretString --output text |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["signs"])'
 }
 
 publish_routes() { # FILE

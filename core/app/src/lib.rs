@@ -47,6 +47,7 @@ mod record_event;
 mod record_payment;
 pub mod relay;
 mod seed_tenant;
+pub mod signing_keys;
 mod sweep;
 mod sweep_reservations;
 pub mod tenants;
@@ -82,8 +83,9 @@ pub use once::{Answer, Once, look_up_key};
 pub use order_timeline::{TIMELINE_ENTRIES_PER_PAGE_MAX, TimelinePage, order_timeline};
 pub use place_order::{OrderWish, RESERVATION_TTL_S, place_order};
 pub use ports::{
-    Clock, EventPublisher, IdGenerator, MovementPage, OutgoingEvent, PaymentProvider,
-    ProviderCommand, ProviderError, ProviderRequest, PublishError, PublishErrorKind,
+    Clock, EdgeSigner, EventPublisher, IdGenerator, KeptRing, KeyStoreError, KeyVault,
+    MovementPage, OutgoingEvent, PaymentProvider, ProviderCommand, ProviderError, ProviderRequest,
+    PublishError, PublishErrorKind,
 };
 pub use price_sheets::PriceSheets;
 pub use project_order::{Projection, ProjectionError, READ_MODELS, project_order};

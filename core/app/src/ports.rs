@@ -1,11 +1,13 @@
-//! The borders to what is not ours: time, identity, the queue, the PSP.
+//! The borders to what is not ours: time, identity, the queue, the PSP, the vault of keys and what signs with them.
 
 mod payment_provider;
+mod signing_keys;
 
 use core::future::Future;
 pub use payment_provider::{
     MovementPage, PaymentProvider, ProviderCommand, ProviderError, ProviderRequest,
 };
+pub use signing_keys::{EdgeSigner, KeptRing, KeyStoreError, KeyVault};
 use souk_domain::{EventId, Timestamp};
 use uuid::Uuid;
 

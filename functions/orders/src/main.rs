@@ -4,6 +4,7 @@ use lambda_http::Error;
 use souk_orders::{OrdersState, router};
 use souk_runtime::adapters::tools;
 use souk_runtime::doorbell::Doorbell;
+use souk_runtime::edge_keys::EdgeKeys;
 use souk_runtime::edge_signature::EdgeGuard;
 use souk_runtime::environment::Environment;
 use souk_runtime::quote_keys::quote_keys;
@@ -16,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let lookup = environment.lookup();
     telemetry::init(&lookup)?;
     let tools = tools(&lookup)?;
-    let guard = EdgeGuard::new(lookup.edge_keys()?, tools.clock.clone());
+    let guard = EdgeGuard::new(EdgeKeys::configured(&environment)?, tools.clock.clone());
     let state = OrdersState {
         tools,
         doorbell: Some(Arc::new(Doorbell::configured(&lookup).await?)),

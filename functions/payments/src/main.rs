@@ -5,6 +5,7 @@ use souk_payments::{PaymentsState, router};
 use souk_runtime::adapters::tools;
 use souk_runtime::config::{Lookup, STRIPE_API_URL};
 use souk_runtime::doorbell::Doorbell;
+use souk_runtime::edge_keys::EdgeKeys;
 use souk_runtime::edge_signature::EdgeGuard;
 use souk_runtime::environment::Environment;
 use souk_runtime::stripe::{Stripe, StripeAccounts, StripeSettings};
@@ -24,7 +25,7 @@ async fn main() -> Result<(), Error> {
     let lookup = environment.lookup();
     telemetry::init(&lookup)?;
     let tools = tools(&lookup)?;
-    let guard = EdgeGuard::new(lookup.edge_keys()?, tools.clock.clone());
+    let guard = EdgeGuard::new(EdgeKeys::configured(&environment)?, tools.clock.clone());
     let state = PaymentsState {
         tools,
         stripe: stripe(&lookup)?,

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use core::fmt;
 use core::str::FromStr;
+use souk_app::signing_keys::SigningRing;
 use souk_domain::{Queue, UnknownQueue};
 use souk_policy::signature::{KeyRing, SigningKey};
 use std::collections::BTreeMap;
@@ -32,8 +33,19 @@ pub const RELAY_SHARDS: &str = "SOUK_RELAY_SHARDS";
 pub const DATABASE_POOL_MAX: &str = "SOUK_DATABASE_POOL_MAX";
 /// Filter of log lines, in the syntax of `tracing_subscriber::EnvFilter`.
 pub const LOG: &str = "SOUK_LOG";
-/// The keys with which the edge signs: a JSON object of key id to base64, one or two entries.
+/// The keys with which the edge signs: a JSON object of key id to base64, one or two entries, or a ring as its
+/// rotation keeps it ([`SigningRing`]).
 pub const EDGE_KEYS: &str = "SOUK_EDGE_KEYS";
+/// The name of the secret with the ring of those keys, for their rotation.
+pub const EDGE_RING_SECRET: &str = "SOUK_EDGE_RING_SECRET";
+/// The name of the edge's worker at Cloudflare.
+pub const EDGE_WORKER: &str = "SOUK_EDGE_WORKER";
+/// The account of that worker.
+pub const CLOUDFLARE_ACCOUNT_ID: &str = "SOUK_CLOUDFLARE_ACCOUNT_ID";
+/// A token that may change the secrets of that worker.
+pub const CLOUDFLARE_API_TOKEN: &str = "SOUK_CLOUDFLARE_API_TOKEN";
+/// Where Cloudflare's API is, if not where it usually is: for tests.
+pub const CLOUDFLARE_API_URL: &str = "SOUK_CLOUDFLARE_API_URL";
 /// The queue that wakes the outbox relay.
 pub const DOORBELL_QUEUE_URL: &str = "SOUK_DOORBELL_QUEUE_URL";
 /// The FIFO queues that events are published to: a JSON object of queue name to URL, with every name of
@@ -171,23 +183,26 @@ impl<'a> Lookup<'a> {
 
     /// The keys that the edge may sign with.
     pub fn edge_keys(&self) -> Result<KeyRing, ConfigError> {
-        let invalid = |reason: String| ConfigError::Invalid {
-            variable: EDGE_KEYS,
-            reason,
-        };
-        let entries: BTreeMap<String, String> = serde_json::from_str(&self.required(EDGE_KEYS)?)
-            .map_err(|_| invalid("a JSON object of key id to base64 is wanted".to_owned()))?;
-        let keys = entries
-            .into_iter()
-            .map(|(id, secret)| {
-                let secret = BASE64
-                    .decode(secret)
-                    .map_err(|_| invalid(format!("the key {id:?} is not base64")))?;
-                SigningKey::new(id, secret).map_err(|e| invalid(e.to_string()))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
-        KeyRing::new(keys).map_err(|e| invalid(e.to_string()))
+        edge_ring(&self.required(EDGE_KEYS)?)
     }
+}
+
+/// Reads the text of [`EDGE_KEYS`].
+pub fn edge_ring(text: &str) -> Result<KeyRing, ConfigError> {
+    let invalid = |reason: String| ConfigError::Invalid {
+        variable: EDGE_KEYS,
+        reason,
+    };
+    if let Ok(ring) = SigningRing::parse(text) {
+        return ring.accepted().map_err(|e| invalid(e.to_string()));
+    }
+    let entries: BTreeMap<String, String> = serde_json::from_str(text).map_err(|_| {
+        invalid("a JSON object of key id to base64, or a ring, is wanted".to_owned())
+    })?;
+    let keys = entries.into_iter().map(|(id, secret)| {
+        SigningKey::from_base64(id, &secret).map_err(|e| invalid(e.to_string()))
+    });
+    KeyRing::new(keys.collect::<Result<_, _>>()?).map_err(|e| invalid(e.to_string()))
 }
 
 #[cfg(test)]

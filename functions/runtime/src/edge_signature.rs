@@ -1,6 +1,7 @@
 //! The door of every function behind the edge: no handler runs for a request that the edge has not
 //! signed.
 
+use crate::edge_keys::EdgeKeys;
 use crate::problem::{Code, Problem};
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -24,7 +25,7 @@ const TRACEPARENT: &str = "traceparent";
 /// What is needed to check signatures.
 #[derive(Clone)]
 pub struct EdgeGuard {
-    ring: Arc<KeyRing>,
+    keys: Arc<EdgeKeys>,
     clock: Arc<dyn Clock>,
 }
 
@@ -35,11 +36,27 @@ impl core::fmt::Debug for EdgeGuard {
 }
 
 impl EdgeGuard {
-    /// Accepts what is signed with a key of `ring`, by `clock`.
-    pub fn new(ring: KeyRing, clock: Arc<dyn Clock>) -> Self {
+    /// Accepts what is signed with one of `keys`, by `clock`.
+    pub fn new(keys: impl Into<EdgeKeys>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            ring: Arc::new(ring),
+            keys: Arc::new(keys.into()),
             clock,
+        }
+    }
+
+    async fn check(
+        &self,
+        parts: &http::request::Parts,
+        body: &[u8],
+    ) -> Result<EdgeIdentity, SignatureError> {
+        let now = self.clock.now();
+        let checked = check(&*self.keys.at(now).await, parts, body, now.unix_s());
+        if checked != Err(SignatureError::UnknownKey) {
+            return checked;
+        }
+        match self.keys.after_unknown(now).await {
+            Some(ring) => check(&ring, parts, body, now.unix_s()),
+            None => checked,
         }
     }
 }
@@ -67,8 +84,7 @@ pub async fn require_edge_signature(
         Ok(body) => body,
         Err(problem) => return problem.into_response(),
     };
-    let now = guard.clock.now();
-    let identity = match check(&guard.ring, &parts, &body, now.unix_s()) {
+    let identity = match guard.check(&parts, &body).await {
         Ok(identity) => identity,
         Err(reason) => {
             tracing::warn!(reason = %reason, "request without a valid edge signature");

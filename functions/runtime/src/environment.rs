@@ -10,6 +10,7 @@ use core::fmt;
 use core::time::Duration;
 use futures::future::try_join_all;
 use std::collections::{BTreeMap, BTreeSet};
+use tokio::sync::OnceCell;
 
 /// Secrets that a function may name, at most.
 pub const SECRETS_MAX: usize = 16;
@@ -20,6 +21,13 @@ const BOUNDS: AwsBounds = AwsBounds {
     attempt_timeout: Duration::from_secs(2),
     operation_timeout: Duration::from_secs(6),
     attempts_max: 3,
+};
+
+/// A request waits for this.
+const BOUNDS_OF_LATER: AwsBounds = AwsBounds {
+    attempt_timeout: Duration::from_millis(900),
+    operation_timeout: Duration::from_secs(2),
+    attempts_max: 2,
 };
 
 /// Why the environment is not complete. Names secrets, never shows one.
@@ -47,6 +55,30 @@ type Find = dyn Fn(&str) -> Option<String> + Send + Sync;
 /// The process's environment, with the values of secrets in place of their names.
 pub struct Environment {
     find: Box<Find>,
+    /// Variables as they are, where they name secrets.
+    named: BTreeMap<String, String>,
+}
+
+/// The text of a variable that names secrets, to be read again: secrets change while a process lives.
+#[derive(Debug)]
+pub struct SecretText {
+    text: String,
+    client: OnceCell<Client>,
+}
+
+impl SecretText {
+    /// The text with today's secrets in it.
+    ///
+    /// # Errors
+    /// Where one cannot be read, in two seconds.
+    pub async fn read(&self) -> Result<String, EnvironmentError> {
+        let connect = async || Client::new(&aws_config(BOUNDS_OF_LATER).await);
+        let client = self.client.get_or_init(connect).await;
+        let names = names_in([&self.text].into_iter())?;
+        let read = names.into_iter().map(|name| read(client, name));
+        let secrets = try_join_all(read).await?.into_iter().collect();
+        Ok(fill(&self.text, &secrets))
+    }
 }
 
 impl fmt::Debug for Environment {
@@ -75,13 +107,27 @@ impl Environment {
     }
 
     fn of(variables: BTreeMap<String, String>, secrets: &BTreeMap<String, String>) -> Self {
+        let named = variables.iter();
+        let named = named.filter(|(_, text)| text.contains(OPENING));
+        let named = named.map(|(variable, text)| (variable.clone(), text.clone()));
+        let named = named.collect();
         let filled: BTreeMap<_, _> = variables
             .into_iter()
             .map(|(variable, text)| (variable, fill(&text, secrets)))
             .collect();
         Self {
             find: Box::new(move |variable| filled.get(variable).cloned()),
+            named,
         }
+    }
+
+    /// The variable's text, to be read again later; none where it names no secret.
+    pub fn secret_text(&self, variable: &'static str) -> Option<SecretText> {
+        let text = self.named.get(variable)?.clone();
+        Some(SecretText {
+            text,
+            client: OnceCell::new(),
+        })
     }
 
     /// What configuration is read through.
@@ -273,6 +319,9 @@ mod tests {
             r#"{"a1":"QQ==","b2":"Qg=="}"#
         );
         assert_eq!(lookup.required("SOUK_LOG").unwrap(), "info");
+        assert!(environment.secret_text("SOUK_LOG").is_none());
+        let again = environment.secret_text("SOUK_EDGE_KEYS").unwrap();
+        assert_eq!(again.text, r#"{"a1":"{{secret:a}}","b2":"{{secret:b}}"}"#);
         assert_eq!(lookup.optional("SOUK_ABSENT"), None);
     }
 

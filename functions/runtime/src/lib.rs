@@ -12,6 +12,7 @@ pub mod config;
 pub mod consumer;
 mod databases;
 pub mod doorbell;
+pub mod edge_keys;
 pub mod edge_signature;
 pub mod environment;
 pub mod fields;

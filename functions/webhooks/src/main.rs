@@ -15,6 +15,7 @@ use souk_app::webhooks::WebhookTools;
 use souk_runtime::adapters::{sweepers, tools};
 use souk_runtime::batch::deadline;
 use souk_runtime::consumer::SqsSource;
+use souk_runtime::edge_keys::EdgeKeys;
 use souk_runtime::edge_signature::EdgeGuard;
 use souk_runtime::environment::Environment;
 use souk_runtime::telemetry;
@@ -38,7 +39,7 @@ async fn main() -> Result<(), Error> {
     let lookup = environment.lookup();
     telemetry::init(&lookup)?;
     let tools = tools(&lookup)?;
-    let guard = EdgeGuard::new(lookup.edge_keys()?, tools.clock.clone());
+    let guard = EdgeGuard::new(EdgeKeys::configured(&environment)?, tools.clock.clone());
     let webhooks = webhook_tools(&lookup, tools.clone())?;
     let state = WebhooksState {
         tools,

@@ -32,6 +32,7 @@ const LAYERS: &[Layer] = &[
     layer("souk-sweeper", OF_FUNCTIONS),
     layer("souk-order-process", OF_FUNCTIONS),
     layer("souk-reconcile", OF_FUNCTIONS),
+    layer("souk-rotate-keys", OF_FUNCTIONS),
     layer("souk-webhooks", OF_FUNCTIONS),
     layer("souk-cli", OF_FUNCTIONS),
     layer("souk-edge", &["souk-policy", "souk-domain"]),

@@ -8,6 +8,11 @@ output "active_region" {
   value       = module.souk.active_region
 }
 
+output "home_region" {
+  description = "The region that secrets are written in."
+  value       = module.souk.home_region
+}
+
 output "artefacts_buckets" {
   description = "For each region the bucket with artefacts."
   value       = module.souk.artefacts_buckets

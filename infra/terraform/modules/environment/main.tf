@@ -12,6 +12,7 @@ locals {
   in_vpc          = local.is_aurora ? var.regions : {}
 
   kms_alias = "alias/${local.name}"
+  edge_name = "${local.name}-edge"
 }
 
 # One key for each region: messages, secrets, logs, environment variables, the database.
@@ -140,9 +141,13 @@ module "secrets" {
   kms_key_arn   = aws_kms_key.this[var.home_region].arn
   replicas      = [for region in keys(local.standby_regions) : { region = region, kms_key_arn = aws_kms_key.this[region].arn }]
   keys          = var.keys
+  rotated       = ["edge"]
   recovery_days = var.recovery_days
   entrusted = merge(
-    { stripe-accounts = "The accounts at Stripe, as SOUK_STRIPE_ACCOUNTS wants them" },
+    {
+      stripe-accounts  = "The accounts at Stripe, as SOUK_STRIPE_ACCOUNTS wants them"
+      cloudflare-token = "Token at Cloudflare that may edit the account's workers, for the rotation of the edge's keys"
+    },
     var.canary == null ? {} : { canary-api-key = "API key of the tenant that the order journey buys from" },
   )
 }
@@ -156,17 +161,22 @@ locals {
   keys_of = {
     for region in keys(var.regions) : region => merge(
       { for ring, r in module.secrets.rings : "${ring}_keys" => { text = r.text, arns = [for arn in r.arns : replace(arn, ":${var.home_region}:", ":${region}:")] } },
-      { for ring, r in module.secrets.rings : "${ring}_key_id" => { text = r.current_id, arns = [] } if ring != "edge" },
+      { for ring, r in module.secrets.rings : "${ring}_key_id" => { text = r.current_id, arns = [] } },
+      { for ring, r in module.secrets.rotated : "${ring}_keys" => { text = r.text, arns = [for arn in r.arns : replace(arn, ":${var.home_region}:", ":${region}:")] } },
+      { for name in ["stripe-accounts", "cloudflare-token"] : replace(name, "-", "_") => {
+        text = module.secrets.entrusted[name].text
+        arns = [for arn in module.secrets.entrusted[name].arns : replace(arn, ":${var.home_region}:", ":${region}:")]
+      } },
       {
-        stripe_accounts = {
-          text = module.secrets.entrusted["stripe-accounts"].text
-          arns = [for arn in module.secrets.entrusted["stripe-accounts"].arns : replace(arn, ":${var.home_region}:", ":${region}:")]
-        }
-        capture_policy = { text = var.capture_policy, arns = [] }
-        log            = { text = var.log_filter, arns = [] }
+        capture_policy     = { text = var.capture_policy, arns = [] }
+        cloudflare_account = { text = var.cloudflare.account_id, arns = [] }
+        edge_worker        = { text = local.edge_name, arns = [] }
+        log                = { text = var.log_filter, arns = [] }
       },
     )
   }
+  # Written in the home region, and copied from there.
+  rings_written = { for ring, r in module.secrets.rotated : "${ring}_ring" => { text = r.name, arns = r.arns } }
   values_of = {
     for region in keys(var.regions) : region => merge(
       { for source, value in local.database_of[region].values : source => { text = value.text, arns = [for arn in value.arns : replace(arn, ":${var.home_region}:", ":${region}:")] } },
@@ -182,7 +192,9 @@ module "region" {
   location           = local.locations[each.key]
   spec               = local.spec
   active             = each.key == var.active_region
+  home               = each.key == var.home_region
   values             = local.values_of[each.key]
+  rings              = local.rings_written
   artefacts          = { bucket = each.value.artefacts_bucket, version = var.artefact_version }
   architecture       = var.architecture
   layers             = local.database_of[each.key].layers
@@ -219,7 +231,7 @@ module "region" {
 
 module "edge" {
   source                   = "../edge"
-  name                     = "${local.name}-edge"
+  name                     = local.edge_name
   account_id               = var.cloudflare.account_id
   zone_id                  = var.cloudflare.zone_id
   hosts                    = var.cloudflare.hosts

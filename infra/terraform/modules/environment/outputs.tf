@@ -8,6 +8,11 @@ output "active_region" {
   value       = var.active_region
 }
 
+output "home_region" {
+  description = "The region that secrets are written in."
+  value       = var.home_region
+}
+
 output "artefacts_buckets" {
   description = "For each region the bucket with artefacts."
   value       = { for region, settings in var.regions : region => settings.artefacts_bucket }
@@ -29,14 +34,13 @@ output "origin_url" {
 }
 
 output "edge" {
-  description = "The worker, its newest version, its KV namespaces, and which key it signs with: the id and the name of the secret."
+  description = "The worker, its newest version, its KV namespaces, and the name of the secret that says which key it signs with."
   value = {
-    worker             = module.edge.worker
-    version_id         = module.edge.version_id
-    kv_namespace_ids   = module.edge.kv_namespace_ids
-    signing_key_id     = module.secrets.rings["edge"].current_id
-    signing_key_secret = module.secrets.rings["edge"].current_secret
-    hosts              = var.cloudflare.hosts
+    worker              = module.edge.worker
+    version_id          = module.edge.version_id
+    kv_namespace_ids    = module.edge.kv_namespace_ids
+    signing_ring_secret = module.secrets.rotated["edge"].name
+    hosts               = var.cloudflare.hosts
   }
 }
 

@@ -82,19 +82,18 @@ variable "network" {
 }
 
 variable "keys" {
-  description = "Key rings: the slot to sign with, and the generation of each slot. See the module `secrets`."
+  description = "Key rings that deployments rotate: the slot to sign with, and the generation of each slot. See the module `secrets`."
   type = map(object({
     current     = string
     generations = object({ a = number, b = number })
   }))
   default = {
-    edge    = { current = "a", generations = { a = 1, b = 1 } }
     quote   = { current = "a", generations = { a = 1, b = 1 } }
     webhook = { current = "a", generations = { a = 1, b = 1 } }
   }
   validation {
-    condition     = toset(keys(var.keys)) == toset(["edge", "quote", "webhook"])
-    error_message = "edge, quote and webhook."
+    condition     = toset(keys(var.keys)) == toset(["quote", "webhook"])
+    error_message = "quote and webhook; the ring of the edge rotates by itself."
   }
 }
 

@@ -18,23 +18,27 @@ locals {
 
   # What a variable of infra/souk.json is, which secrets it reads and which queues it sends to.
   values = merge(
-    { for source, value in var.values : source => { text = value.text, secrets = value.arns, sends_to = [] } },
-    { for key, url in local.queue_url : "queue.${key}" => { text = url, secrets = [], sends_to = [local.queue_arn[key]] } },
+    { for source, value in var.values : source => { text = value.text, secrets = value.arns, sends_to = [], rotates = [] } },
+    { for source, ring in var.rings : source => { text = ring.text, secrets = [], sends_to = [], rotates = ring.arns } },
+    { for key, url in local.queue_url : "queue.${key}" => { text = url, secrets = [], sends_to = [local.queue_arn[key]], rotates = [] } },
     { for key, url in local.queue_url : "dead_letters.${key}" => {
       text     = "https://sqs.${var.location.region}.amazonaws.com/${var.location.account_id}/${local.dead_letter_name[key]}"
       secrets  = []
       sends_to = ["arn:aws:sqs:${local.place}:${local.dead_letter_name[key]}"]
+      rotates  = []
     } },
     {
       "event_queues" = {
         text     = jsonencode({ for key in keys(local.event_queues) : key => local.queue_url[key] })
         secrets  = []
         sends_to = [for key in keys(local.event_queues) : local.queue_arn[key]]
+        rotates  = []
       }
     },
   )
 
   secrets_of  = { for key, f in var.spec.functions : key => sort(distinct(flatten([for source in values(f.variables) : local.values[source].secrets]))) }
+  rotates_of  = { for key, f in var.spec.functions : key => sort(distinct(flatten([for source in values(f.variables) : local.values[source].rotates]))) }
   sends_to_of = { for key, f in var.spec.functions : key => sort(distinct(flatten([for source in values(f.variables) : local.values[source].sends_to]))) }
 
   # The key's id is not known before it is made; its alias narrows what the role may use it for to one key.
@@ -85,6 +89,13 @@ module "function" {
       sid             = "Send"
       actions         = ["sqs:SendMessage"]
       resources       = local.sends_to_of[each.key]
+      conditions      = {}
+      wildcard_reason = ""
+    }],
+    length(local.rotates_of[each.key]) == 0 ? [] : [{
+      sid             = "Rotate"
+      actions         = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"]
+      resources       = local.rotates_of[each.key]
       conditions      = {}
       wildcard_reason = ""
     }],
@@ -142,7 +153,8 @@ module "schedule" {
   location = var.location
   rate     = each.value.rate == "rate(1 minute)" ? coalesce(var.sweep_rate, each.value.rate) : each.value.rate
   function = module.function[each.value.function]
-  enabled  = var.active && !var.kill.schedules
+  # What writes secrets runs where they are written.
+  enabled = (length(local.rotates_of[each.value.function]) > 0 ? var.home : var.active) && !var.kill.schedules
 }
 
 module "api" {
@@ -174,7 +186,7 @@ module "observability" {
       log_group_name = module.function[key].log_group_name
       runbook        = f.runbook
       # What runs seldom has no five failures to wait for.
-      errors_max = contains(["migrate", "reconcile"], key) ? 1 : 5
+      errors_max = contains(["migrate", "reconcile", "rotate-keys"], key) ? 1 : 5
     }
   }
   queues = {

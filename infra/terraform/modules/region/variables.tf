@@ -23,6 +23,18 @@ variable "values" {
   type        = map(object({ text = string, arns = list(string) }))
 }
 
+variable "home" {
+  description = "Whether secrets are written in this region; others have copies."
+  type        = bool
+  default     = true
+}
+
+variable "rings" {
+  description = "Rings of keys that a function rotates, under the names that infra/souk.json uses: the secret's name, and its ARNs to be allowed."
+  type        = map(object({ text = string, arns = list(string) }))
+  default     = {}
+}
+
 variable "artefacts" {
   description = "The bucket of this region with what was built, and the version to deploy: the zips are under `VERSION/`."
   type        = object({ bucket = string, version = string })

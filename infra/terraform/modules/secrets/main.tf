@@ -45,6 +45,44 @@ resource "aws_secretsmanager_secret_version" "slot" {
   secret_string_wo_version = each.value.generation
 }
 
+# Rings that a function rotates: it writes what comes after the first value. The version here is never raised, so that
+# Terraform never writes again.
+ephemeral "aws_secretsmanager_random_password" "ring" {
+  for_each                   = var.rotated
+  region                     = var.location.region
+  password_length            = 32
+  exclude_punctuation        = true
+  require_each_included_type = false
+}
+
+resource "aws_secretsmanager_secret" "ring" {
+  for_each                = var.rotated
+  region                  = var.location.region
+  name                    = "${var.name}/${each.key}-ring"
+  description             = "The keys of the ring ${each.key}, which of them signs, and how far its rotation is"
+  kms_key_id              = var.kms_key_arn
+  recovery_window_in_days = var.recovery_days
+
+  dynamic "replica" {
+    for_each = var.replicas
+    content {
+      region     = replica.value.region
+      kms_key_id = replica.value.kms_key_arn
+    }
+  }
+}
+
+resource "aws_secretsmanager_secret_version" "ring" {
+  for_each  = var.rotated
+  region    = var.location.region
+  secret_id = aws_secretsmanager_secret.ring[each.key].id
+  secret_string_wo = jsonencode({
+    keys  = { "${each.key}-a1" = base64encode(ephemeral.aws_secretsmanager_random_password.ring[each.key].random_password) }
+    signs = "${each.key}-a1"
+  })
+  secret_string_wo_version = 1
+}
+
 resource "aws_secretsmanager_secret" "entrusted" {
   for_each                = var.entrusted
   region                  = var.location.region

@@ -22,7 +22,7 @@ variable "replicas" {
 
 variable "keys" {
   description = <<-TEXT
-    Key rings by name. Each has two slots, `a` and `b`, which are both live: what was signed with either is accepted.
+    Key rings by name that deployments rotate. Each has two slots, `a` and `b`, which are both live: what was signed with either is accepted.
     `current` is the slot to sign with. To rotate, raise the generation of the slot that is not current, deploy, and then
     make it the current one.
   TEXT
@@ -38,6 +38,12 @@ variable "keys" {
     condition     = alltrue([for ring in var.keys : ring.generations.a >= 1 && ring.generations.b >= 1])
     error_message = "Generations begin with 1."
   }
+}
+
+variable "rotated" {
+  description = "Names of rings that a function rotates: here they get their first key, `NAME-a1`, and nothing after that."
+  type        = set(string)
+  default     = []
 }
 
 variable "entrusted" {
