@@ -127,7 +127,7 @@ move_functions() { # all at the same time; each is taken back by its own alarm
         [[ $current != "$wanted" ]] || continue
         started+=("$region $(aws deploy create-deployment --region "$region" --application-name "$app" --deployment-group-name "$group" \
             --description "$version" --query deploymentId --output text \
-            --revision "$(revision "$name" "$alias" "$current" "$wanted")")")
+            --revision "$(revision "$name" "$alias" "$current" "$wanted" "$(output "o['delivery_hook']['$region'] or ''")")")")
         say "$region $key: $current to $wanted"
     done < <(output '[" ".join([r, k, f["name"], f["alias"], f["group"]]) for r, fs in o["functions"].items() for k, f in fs.items()]')
     local deployment failed=0
@@ -135,15 +135,16 @@ move_functions() { # all at the same time; each is taken back by its own alarm
         region=${deployment% *}
         aws deploy wait deployment-successful --region "$region" --deployment-id "${deployment#* }" || failed=1
     done
-    [[ $failed -eq 0 ]] || die "a function was taken back: docs/runbooks/function-errors.md; the edge still runs as before"
+    [[ $failed -eq 0 ]] || die "a function was taken back: docs/runbooks/pre-traffic-refused.md, function-errors.md; the edge still runs as before"
 }
 
-revision() { # NAME ALIAS CURRENT WANTED: what CodeDeploy wants to be told
+revision() { # NAME ALIAS CURRENT WANTED HOOK: what CodeDeploy wants to be told
     python3 - "$@" <<'PYTHON'
 import hashlib, json, sys
-name, alias, current, wanted = sys.argv[1:]
+name, alias, current, wanted, hook = sys.argv[1:]
 content = json.dumps({"version": 0.0, "Resources": [{name: {"Type": "AWS::Lambda::Function", "Properties": {
-    "Name": name, "Alias": alias, "CurrentVersion": current, "TargetVersion": wanted}}}]})
+    "Name": name, "Alias": alias, "CurrentVersion": current, "TargetVersion": wanted}}}],
+    **({"Hooks": [{"BeforeAllowTraffic": hook}]} if hook else {})})
 print(json.dumps({"revisionType": "AppSpecContent", "appSpecContent": {
     "content": content, "sha256": hashlib.sha256(content.encode()).hexdigest()}}))
 PYTHON

@@ -109,8 +109,8 @@ pub use souk_postgres::outbox::status as outbox_status;
 pub use souk_postgres::partitions::PartitionReport;
 pub use souk_postgres::pricing_rules::VersionedRules;
 pub use souk_postgres::{
-    ConsistencyToken, ConsistencyTokenError, Database, DatabaseError, Pooler, Shard, ShardName,
-    ShardNameError, Shards, TenantTx, admin,
+    ConsistencyToken, ConsistencyTokenError, Database, DatabaseError, PendingMigration, Pooler,
+    Shard, ShardName, ShardNameError, Shards, TenantTx, admin,
 };
 pub use sweep_reservations::{SweepReport, SweepSettings, sweep_reservations};
 pub use time_ordered_ids::TimeOrderedIds;

@@ -8,7 +8,7 @@ use core::ops::ControlFlow;
 use core::str::FromStr;
 use core::time::Duration;
 use souk_domain::TenantId;
-use sqlx::migrate::Migrator;
+use sqlx::migrate::{Migrate as _, Migrator};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, PgConnection, Row as _};
 use tokio::time::error::Elapsed;
@@ -344,6 +344,20 @@ impl Database {
             .map_err(DatabaseError::Migration)?;
         connection.give_back();
         Ok(migrator.iter().count())
+    }
+
+    /// Numbers of the migrations of `migrator` and others that this database has.
+    pub(crate) async fn applied(&self, migrator: &Migrator) -> Result<Vec<i64>, DatabaseError> {
+        let mut connection = self.connections.take().await?;
+        let history = connection.connection();
+        history
+            .ensure_migrations_table(&migrator.table_name)
+            .await
+            .map_err(DatabaseError::Migration)?;
+        let applied = history.list_applied_migrations(&migrator.table_name).await;
+        let applied = applied.map_err(DatabaseError::Migration)?;
+        connection.give_back();
+        Ok(applied.iter().map(|migration| migration.version).collect())
     }
 
     /// Closes all connections.

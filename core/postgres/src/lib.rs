@@ -23,6 +23,7 @@ pub mod outbox;
 pub mod parked;
 pub mod partitions;
 pub mod payments;
+mod pending;
 mod pool;
 pub mod prices;
 pub mod pricing_rules;
@@ -43,6 +44,7 @@ pub use database::{
     STATEMENT_TIMEOUT_MS, TenantTx, UnknownPooler,
 };
 pub use error::DatabaseError;
+pub use pending::PendingMigration;
 pub use shard::{REPLICA_WAIT_MS, Shard};
 pub use shard_name::{SHARD_NAME_BYTES_MAX, ShardName, ShardNameError};
 pub use shards::{PLACEMENT_TTL, Shards};

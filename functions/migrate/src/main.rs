@@ -8,7 +8,7 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use serde::{Deserialize, Serialize};
 use souk_app::admin::LoginRole;
 use souk_app::tenants::{Directory, ShardName, TenantTools};
-use souk_app::{Clock as _, Database, admin, maintain_partitions};
+use souk_app::{Clock as _, Database, PendingMigration, admin, maintain_partitions};
 use souk_runtime::adapters::{SystemClock, SystemIds, all_primaries, directory_database};
 use souk_runtime::config::{
     APP_ROLE_PASSWORD, DIRECTORY_READER_ROLE_PASSWORD, Lookup, RELAY_ROLE_PASSWORD, SHARDS,
@@ -27,6 +27,9 @@ const OPERATOR: &str = "souk-migrate";
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct MigrateRequest {
+    /// Only says what is pending, and applies nothing.
+    #[serde(default)]
+    look: bool,
     /// Tenants with a small catalog to enter, for a first look at the system.
     #[serde(default)]
     seed_demo: Vec<SeedDemo>,
@@ -39,6 +42,17 @@ struct MigrateReport {
     applied: BTreeMap<String, usize>,
     /// Demo tenants that are there.
     seeded: usize,
+    /// What each database lacks, if only that was asked.
+    pending: BTreeMap<String, Vec<Pending>>,
+}
+
+/// A migration that a database lacks.
+#[derive(Debug, Serialize)]
+struct Pending {
+    version: i64,
+    description: String,
+    /// What in it does not only add.
+    breaking: Vec<String>,
 }
 
 /// The databases, by the owner of their schemas.
@@ -93,6 +107,15 @@ async fn migrate(
     passwords: &RolePasswords,
     request: MigrateRequest,
 ) -> Result<MigrateReport, Error> {
+    let pending = pending(databases).await?;
+    if request.look {
+        return Ok(MigrateReport {
+            applied: BTreeMap::new(),
+            seeded: 0,
+            pending,
+        });
+    }
+    refuse_breaking(&pending)?;
     let mut applied = BTreeMap::new();
     for (name, db) in &databases.shards {
         applied.insert(name.to_string(), db.migrate().await?);
@@ -117,7 +140,51 @@ async fn migrate(
         }
     }
     tracing::info!(migrations = ?applied, seeded, "schemas are up to date");
-    Ok(MigrateReport { applied, seeded })
+    Ok(MigrateReport {
+        applied,
+        seeded,
+        pending: BTreeMap::new(),
+    })
+}
+
+/// What each database lacks, by the shard's name; the directory's under `directory`.
+async fn pending(databases: &Databases) -> Result<BTreeMap<String, Vec<Pending>>, Error> {
+    let mut all = BTreeMap::new();
+    for (name, db) in &databases.shards {
+        all.insert(name.to_string(), listed(db.pending().await?));
+    }
+    if let Some(db) = &databases.directory {
+        let pending = Directory::on(db.clone()).pending().await?;
+        all.insert("directory".to_owned(), listed(pending));
+    }
+    Ok(all)
+}
+
+fn listed(pending: Vec<PendingMigration>) -> Vec<Pending> {
+    let each = pending.into_iter().map(|migration| Pending {
+        version: migration.version,
+        description: migration.description,
+        breaking: migration.breaking,
+    });
+    each.collect()
+}
+
+/// Nothing is applied anywhere while something pending would break the version that runs (ADR 0027).
+fn refuse_breaking(pending: &BTreeMap<String, Vec<Pending>>) -> Result<(), Error> {
+    let breaking = pending.iter().flat_map(|(database, all)| {
+        let breaking = all
+            .iter()
+            .filter(|migration| !migration.breaking.is_empty());
+        breaking.map(move |migration| {
+            let (version, why) = (migration.version, migration.breaking.join(", "));
+            format!("{database}: the migration {version} does not only add: {why}")
+        })
+    });
+    let breaking: Vec<_> = breaking.collect();
+    if breaking.is_empty() {
+        return Ok(());
+    }
+    Err(breaking.join("; ").into())
 }
 
 fn tenant_tools(databases: &Databases) -> Result<TenantTools, Error> {

@@ -4,7 +4,6 @@
 use aws_sdk_secretsmanager::Client;
 use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use aws_sdk_secretsmanager::types::StatusType;
-use core::fmt;
 use core::time::Duration;
 use souk_app::signing_keys::SigningRing;
 use souk_app::{KeptRing, KeyStoreError, KeyVault};
@@ -99,6 +98,6 @@ impl KeyVault for SecretsManagerRing {
     }
 }
 
-fn told(error: impl core::error::Error + fmt::Debug) -> KeyStoreError {
+fn told(error: impl core::error::Error) -> KeyStoreError {
     KeyStoreError(DisplayErrorContext(error).to_string())
 }

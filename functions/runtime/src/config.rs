@@ -38,6 +38,9 @@ pub const LOG: &str = "SOUK_LOG";
 pub const EDGE_KEYS: &str = "SOUK_EDGE_KEYS";
 /// The name of the secret with the ring of those keys, for their rotation.
 pub const EDGE_RING_SECRET: &str = "SOUK_EDGE_RING_SECRET";
+/// What a new version of `orders` is asked for before it gets traffic: a JSON object with `tenant`, `sku`, `currency` and
+/// `region`, or `null`.
+pub const SMOKE_ORDER: &str = "SOUK_SMOKE_ORDER";
 /// The name of the edge's worker at Cloudflare.
 pub const EDGE_WORKER: &str = "SOUK_EDGE_WORKER";
 /// The account of that worker.

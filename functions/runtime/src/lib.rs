@@ -13,6 +13,7 @@ pub mod consumer;
 mod databases;
 pub mod doorbell;
 pub mod edge_keys;
+pub mod edge_request;
 pub mod edge_signature;
 pub mod environment;
 pub mod fields;

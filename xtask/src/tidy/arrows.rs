@@ -15,10 +15,16 @@ const fn layer(name: &'static str, may_use: &'static [&'static str]) -> Layer {
 /// What every function may use. No function depends on another.
 const OF_FUNCTIONS: &[&str] = &["souk-runtime", "souk-app", "souk-domain"];
 
+/// What looks at deployments knows besides what there is to deploy.
+const OF_DEPLOYMENTS: &[&str] = &["souk-runtime", "souk-app", "souk-domain", "souk-names"];
+
 const LAYERS: &[Layer] = &[
+    layer("souk-ddl", &[]),
     layer("souk-domain", &[]),
+    layer("souk-names", &[]),
     layer("souk-policy", &["souk-domain"]),
-    layer("souk-postgres", &["souk-domain"]),
+    // ddl: it tells of pending migrations what they would break.
+    layer("souk-postgres", &["souk-ddl", "souk-domain"]),
     // policy: what is entered of hosts, keys and scopes is checked by the rules that the edge goes by.
     layer("souk-app", &["souk-domain", "souk-policy", "souk-postgres"]),
     // policy: both sides of the edge's signature are one piece of code (ADR 0001).
@@ -31,6 +37,7 @@ const LAYERS: &[Layer] = &[
     layer("souk-migrate", OF_FUNCTIONS),
     layer("souk-sweeper", OF_FUNCTIONS),
     layer("souk-order-process", OF_FUNCTIONS),
+    layer("souk-pre-traffic", OF_DEPLOYMENTS),
     layer("souk-reconcile", OF_FUNCTIONS),
     layer("souk-rotate-keys", OF_FUNCTIONS),
     layer("souk-webhooks", OF_FUNCTIONS),
@@ -59,7 +66,7 @@ const LAYERS: &[Layer] = &[
     layer("souk-psp-simulator", &["souk-app", "souk-domain"]),
     layer("souk-e2e", &[]),
     layer("souk-chaos", &[]),
-    layer("xtask", &["souk-domain"]),
+    layer("xtask", &["souk-ddl", "souk-domain", "souk-names"]),
 ];
 
 /// May be named in `[dev-dependencies]` only, by anyone; but the benchmarks name the simulator.

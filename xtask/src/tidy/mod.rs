@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the rules of this repository that no compiler knows.
 
 mod arrows;
+mod migrations;
 mod repository;
 
 use crate::repo::Repo;
@@ -16,6 +17,7 @@ pub(crate) fn run(repo: &Repo) -> Result<()> {
         .exec()?;
     let mut violations = arrows::check(&metadata);
     violations.extend(repository::violations(repo)?);
+    violations.extend(migrations::violations(repo)?);
     if violations.is_empty() {
         println!("{} packages, tidy", metadata.packages.len());
         return Ok(());

@@ -9,7 +9,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Crates without clock, environment and I/O. A crate's clippy.toml replaces the root's.
-const PURE: [&str; 2] = ["core/domain", "core/policy"];
+const PURE: [&str; 4] = ["core/ddl", "core/domain", "core/names", "core/policy"];
 const BANS: [&str; 3] = [
     "disallowed-macros",
     "disallowed-methods",

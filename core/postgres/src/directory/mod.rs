@@ -12,7 +12,7 @@ pub use moves::{MoveRow, MoveStep};
 pub use tenants::{Placement, TenantRow};
 
 use crate::database::PlainTx;
-use crate::{Database, DatabaseError};
+use crate::{Database, DatabaseError, PendingMigration};
 
 /// The directory's history, compiled in.
 pub static DIRECTORY_MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations-directory");
@@ -39,6 +39,12 @@ impl Directory {
     /// Applies the migrations that it lacks, by its owner. Returns how many there are in total.
     pub async fn migrate(&self) -> Result<usize, DatabaseError> {
         self.db.migrate_by(&DIRECTORY_MIGRATOR).await
+    }
+
+    /// The migrations that it lacks, in order, by its owner; nothing is applied.
+    pub async fn pending(&self) -> Result<Vec<PendingMigration>, DatabaseError> {
+        let from = souk_ddl::DIRECTORY_CHECKED_FROM;
+        self.db.pending_of(&DIRECTORY_MIGRATOR, from).await
     }
 
     /// Begins a transaction. One round trip.

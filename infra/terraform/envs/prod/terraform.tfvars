@@ -47,6 +47,8 @@ canary = {
   sku      = "CANARY"
 }
 
+smoke_order = { tenant = "ten_019a0000000070008000000000000001", sku = "CANARY", currency = "EUR" }
+
 cloudflare = {
   account_id = "0123456789abcdef0123456789abcdef"
   zone_id    = "fedcba9876543210fedcba9876543210"

@@ -38,6 +38,7 @@ module "souk" {
   alarms             = var.alarms
   slo                = var.slo
   canary             = var.canary
+  smoke_order        = var.smoke_order
   strategy           = var.strategy
   cloudflare         = var.cloudflare
   monthly_limit_usd  = var.monthly_limit_usd

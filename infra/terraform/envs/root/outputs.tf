@@ -28,6 +28,11 @@ output "delivery_application" {
   value       = module.souk.delivery_application
 }
 
+output "delivery_hook" {
+  description = "In each region, the name of the function that deployments ask before they move traffic."
+  value       = module.souk.delivery_hook
+}
+
 output "origin_url" {
   description = "Where the edge forwards to."
   value       = module.souk.origin_url

@@ -34,7 +34,7 @@ variable "strategy" {
 }
 
 variable "hook" {
-  description = "ARN and name of a function that CodeDeploy asks before it moves any traffic. None when null: the deployment itself migrates and places a smoke order before that."
-  type        = object({ arn = string })
+  description = "Name and ARN of the function that CodeDeploy asks before it moves any traffic; a deployment's revision has to name it too. None when null."
+  type        = object({ name = string, arn = string })
   default     = null
 }

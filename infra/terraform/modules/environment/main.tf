@@ -170,6 +170,7 @@ locals {
       {
         capture_policy     = { text = var.capture_policy, arns = [] }
         cloudflare_account = { text = var.cloudflare.account_id, arns = [] }
+        smoke_order        = { text = var.smoke_order == null ? "null" : jsonencode(merge(var.smoke_order, { region = var.souk_region })), arns = [] }
         edge_worker        = { text = local.edge_name, arns = [] }
         log                = { text = var.log_filter, arns = [] }
       },
@@ -230,14 +231,17 @@ module "region" {
 }
 
 module "edge" {
-  source                   = "../edge"
-  name                     = local.edge_name
-  account_id               = var.cloudflare.account_id
-  zone_id                  = var.cloudflare.zone_id
-  hosts                    = var.cloudflare.hosts
-  bundle                   = { dir = var.cloudflare.bundle_dir, main = "index.js", modules = local.spec.edge.modules }
-  compatibility_date       = local.spec.edge.compatibility_date
-  plain                    = { for name, source in local.spec.edge.plain : name => local.edge_values[source] }
+  source             = "../edge"
+  name               = local.edge_name
+  account_id         = var.cloudflare.account_id
+  zone_id            = var.cloudflare.zone_id
+  hosts              = var.cloudflare.hosts
+  bundle             = { dir = var.cloudflare.bundle_dir, main = "index.js", modules = local.spec.edge.modules }
+  compatibility_date = local.spec.edge.compatibility_date
+  plain = merge(
+    { for name, source in local.spec.edge.plain : name => local.edge_values[source] },
+    { for name, source in local.spec.edge.plain_where_wanted : name => local.edge_values[source] if local.edge_values[source] != null },
+  )
   secrets                  = keys(local.spec.edge.secrets)
   secrets_are_set          = var.cloudflare.secrets_are_set
   kv                       = local.spec.edge.kv
@@ -250,8 +254,9 @@ module "edge" {
 
 locals {
   edge_values = {
-    origin_url = module.region[var.active_region].origin_url
-    region     = var.souk_region
+    origin_url        = module.region[var.active_region].origin_url
+    canary_origin_url = var.cloudflare.canary_origin_url
+    region            = var.souk_region
   }
 }
 

@@ -28,6 +28,11 @@ output "delivery_application" {
   value       = { for region, r in module.region : region => r.delivery_application }
 }
 
+output "delivery_hook" {
+  description = "In each region, the name of the function that deployments ask before they move traffic."
+  value       = { for region, r in module.region : region => r.delivery_hook }
+}
+
 output "origin_url" {
   description = "Where the edge forwards to."
   value       = module.region[var.active_region].origin_url

@@ -178,6 +178,12 @@ variable "canary" {
   default     = null
 }
 
+variable "smoke_order" {
+  description = "What the new version of `orders` is asked for before it gets traffic: a tenant that was made for it, and what to order there. None when null."
+  type        = object({ tenant = string, sku = string, currency = string })
+  default     = null
+}
+
 variable "strategy" {
   description = "How traffic moves to a new version."
   type        = object({ percent = number, minutes = number })
@@ -193,6 +199,8 @@ variable "cloudflare" {
     bundle_dir      = string
     secrets_are_set = optional(bool, true)
     rate_limit      = optional(number, 200)
+    # Where the share of requests goes that a tenant's record sends to a canary; nowhere else when null.
+    canary_origin_url = optional(string)
   })
 }
 

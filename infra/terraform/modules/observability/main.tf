@@ -7,7 +7,7 @@ locals {
       what       = "The function ${f.name} failed ${f.errors_max} times or more in five minutes."
       severity   = "page", runbook = f.runbook
       namespace  = "AWS/Lambda", metric = "Errors", statistic = "Sum"
-      dimensions = { FunctionName = f.name, Resource = "${f.name}:${f.alias}" }
+      dimensions = merge({ FunctionName = f.name }, f.alias == null ? {} : { Resource = "${f.name}:${f.alias}" })
       period_s   = 300, periods = 1, threshold = f.errors_max, comparison = "GreaterThanOrEqualToThreshold", missing = "notBreaching"
     }
   }
@@ -25,7 +25,7 @@ locals {
       what       = "${f.name} took more than 80 % of its ${f.timeout_s} s, three times in a row."
       severity   = "ticket", runbook = "function-slow"
       namespace  = "AWS/Lambda", metric = "Duration", statistic = "Maximum"
-      dimensions = { FunctionName = f.name, Resource = "${f.name}:${f.alias}" }
+      dimensions = merge({ FunctionName = f.name }, f.alias == null ? {} : { Resource = "${f.name}:${f.alias}" })
       period_s   = 300, periods = 3, threshold = f.timeout_s * 800, comparison = "GreaterThanThreshold", missing = "notBreaching"
     } if local.full
   }

@@ -38,7 +38,7 @@ variable "functions" {
   description = "Functions by their short names: outputs of the module `function`, and the runbook for their errors."
   type = map(object({
     name           = string
-    alias          = string
+    alias          = optional(string)
     timeout_s      = number
     log_group_name = string
     runbook        = string

@@ -4,6 +4,8 @@ locals {
   # The doorbell belongs to the relay; all other queues take events.
   event_queues    = { for key, queue in var.spec.queues : key => queue if key != "doorbell" }
   relay_function  = "outbox-relay"
+  hook_function   = "pre-traffic"
+  has_hook        = contains(keys(var.spec.functions), local.hook_function)
   consumers       = { for function, consumer in var.spec.consumers : function => consumer if function != local.relay_function }
   relay_consumer  = var.spec.consumers[local.relay_function]
   sweep_schedules = { for name, schedule in var.spec.schedules : name => schedule if schedule.function != local.relay_function }
@@ -56,6 +58,26 @@ locals {
   }
 }
 
+locals {
+  # Asks new versions, and tells the deployment.
+  hook_statements = [
+    {
+      sid             = "AskNewVersions"
+      actions         = ["lambda:InvokeFunction"]
+      resources       = [for key in keys(var.spec.functions) : "arn:aws:lambda:${local.place}:function:${var.name}-${key}:*" if key != local.hook_function]
+      conditions      = {}
+      wildcard_reason = ""
+    },
+    {
+      sid             = "TellTheDeployment"
+      actions         = ["codedeploy:GetDeployment", "codedeploy:PutLifecycleEventHookExecutionStatus"]
+      resources       = ["arn:aws:codedeploy:${local.place}:deploymentgroup:${var.name}/*"]
+      conditions      = {}
+      wildcard_reason = ""
+    },
+  ]
+}
+
 module "function" {
   for_each     = var.spec.functions
   source       = "../function"
@@ -71,10 +93,15 @@ module "function" {
     # AWS by IPv6, where there is no other way out.
     try(var.vpc.dual_stack, false) ? { AWS_USE_DUALSTACK_ENDPOINT = "true" } : {},
   )
-  layers               = var.layers
-  kms_key_arn          = var.kms.arn
-  log_retention_days   = var.log_retention_days
-  vpc                  = var.vpc == null ? null : { subnet_ids = var.vpc.subnet_ids, security_group_ids = var.vpc.security_group_ids, ipv6 = var.vpc.dual_stack }
+  layers             = var.layers
+  kms_key_arn        = var.kms.arn
+  log_retention_days = var.log_retention_days
+  # What needs no database stays outside: it reaches AWS and the internet without anybody's gateway.
+  vpc = var.vpc == null || !contains(each.value.egress, "database") ? null : {
+    subnet_ids         = var.vpc.subnet_ids
+    security_group_ids = var.vpc.security_group_ids
+    ipv6               = var.vpc.dual_stack
+  }
   concurrency_reserved = lookup(var.concurrency, each.key, null)
   enabled              = !contains(var.kill.functions, each.key)
   statements = concat(
@@ -99,6 +126,7 @@ module "function" {
       conditions      = {}
       wildcard_reason = ""
     }],
+    each.key == local.hook_function ? local.hook_statements : [],
     [local.key_statement],
   )
   dead_letters = {
@@ -180,13 +208,14 @@ module "observability" {
   subscribers  = { page = var.alarms.page, ticket = var.alarms.ticket }
   functions = {
     for key, f in var.spec.functions : key => {
-      name           = "${var.name}-${key}"
-      alias          = "live"
+      name = "${var.name}-${key}"
+      # The hook is asked by its name.
+      alias          = key == local.hook_function ? null : "live"
       timeout_s      = f.timeout_s
       log_group_name = module.function[key].log_group_name
       runbook        = f.runbook
       # What runs seldom has no five failures to wait for.
-      errors_max = contains(["migrate", "reconcile", "rotate-keys"], key) ? 1 : 5
+      errors_max = contains(["migrate", "pre-traffic", "reconcile", "rotate-keys"], key) ? 1 : 5
     }
   }
   queues = {
@@ -226,6 +255,7 @@ module "observability" {
 }
 
 module "delivery" {
+  count    = var.deliver ? 1 : 0
   source   = "../delivery"
   name     = var.name
   location = var.location
@@ -236,6 +266,10 @@ module "delivery" {
       alias = "live"
       alarm = module.observability.error_alarm_names[key]
     }
+  }
+  hook = !local.has_hook ? null : {
+    name = "${var.name}-${local.hook_function}"
+    arn  = "arn:aws:lambda:${local.place}:function:${var.name}-${local.hook_function}"
   }
   more_alarms = var.canary == null ? [] : ["${var.name}-journey"]
 }

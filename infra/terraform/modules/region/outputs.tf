@@ -1,7 +1,7 @@
 locals {
   lost = [
     for key, f in var.spec.functions : key
-    if contains(f.egress, "internet") && var.vpc != null && !try(var.vpc.reaches_internet, true)
+    if contains(f.egress, "internet") && contains(f.egress, "database") && var.vpc != null && !try(var.vpc.reaches_internet, true)
   ]
 }
 
@@ -17,7 +17,7 @@ output "functions" {
       name    = f.name
       alias   = f.alias
       version = f.version
-      group   = module.delivery.groups[key].group
+      group   = try(module.delivery[0].groups[key].group, null)
     }
   }
   precondition {
@@ -28,7 +28,12 @@ output "functions" {
 
 output "delivery_application" {
   description = "Name of the CodeDeploy application."
-  value       = module.delivery.application
+  value       = try(module.delivery[0].application, null)
+}
+
+output "delivery_hook" {
+  description = "Name of the function that deployments ask before they move traffic."
+  value       = try(module.delivery[0].hook, null)
 }
 
 output "topics" {

@@ -23,6 +23,12 @@ variable "values" {
   type        = map(object({ text = string, arns = list(string) }))
 }
 
+variable "deliver" {
+  description = "Whether new versions get their traffic step by step, by CodeDeploy; false where there is none, as in the local cloud."
+  type        = bool
+  default     = true
+}
+
 variable "home" {
   description = "Whether secrets are written in this region; others have copies."
   type        = bool

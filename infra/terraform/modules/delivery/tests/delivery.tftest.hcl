@@ -53,3 +53,16 @@ run "no_function_without_an_alarm" {
   }
   expect_failures = [var.functions]
 }
+
+run "the_hook_may_be_asked_and_is_named" {
+  command = plan
+  variables {
+    hook = { name = "souk-test-pre-traffic", arn = "arn:aws:lambda:eu-central-1:123456789012:function:souk-test-pre-traffic" }
+  }
+  assert {
+    condition = output.hook == "souk-test-pre-traffic" && contains([
+      for s in jsondecode(aws_iam_role_policy.this.policy).Statement : jsonencode(s.Resource) if s.Sid == "AskTheHook"
+    ], jsonencode(["arn:aws:lambda:eu-central-1:123456789012:function:souk-test-pre-traffic"]))
+    error_message = "nobody looks at a new version before it has traffic"
+  }
+}

@@ -59,3 +59,24 @@ run "who_needs_the_internet_and_has_none_is_told" {
   }
   expect_failures = [output.functions]
 }
+
+run "a_deployment_asks_before_it_moves_traffic" {
+  command = plan
+  variables {
+    spec = {
+      queues    = { doorbell = { fifo = false, receives_max = 5, visibility_timeout_s = 180, retention_s = 3600, dead_letter_retention_s = 1209600, oldest_message_alarm_s = 300, oldest_message_runbook = "queue-falls-behind", dead_letters_runbook = "doorbell-dead-letters" } }
+      schedules = { outbox-sweep = { function = "outbox-relay", rate = "rate(1 minute)" } }
+      consumers = { outbox-relay = { queue = "doorbell", batch_size = 10, concurrency_max = 2 } }
+      functions = {
+        outbox-relay = { what = "relay", timeout_s = 30, memory_mib = 256, egress = ["database"], http = true, dead_letters = "doorbell", runbook = "function-errors", variables = { SOUK_SHARDS = "shards.relay" } }
+        pre-traffic  = { what = "hook", timeout_s = 120, memory_mib = 256, egress = ["internet"], http = false, dead_letters = "none: silence is a no", runbook = "pre-traffic-refused", variables = {} }
+      }
+      routes = { "$default" = "outbox-relay" }
+    }
+    vpc = { subnet_ids = ["subnet-1"], security_group_ids = ["sg-1"], reaches_internet = false, dual_stack = false }
+  }
+  assert {
+    condition     = output.delivery_hook == "souk-test-pre-traffic"
+    error_message = "a new version gets traffic that nobody has looked at"
+  }
+}
