@@ -120,7 +120,11 @@ def edge(root, spec):
         wrangler = tomllib.load(file)
     if wrangler["compatibility_date"] != spec["compatibility_date"]:
         yield f"edge/wrangler.toml has the compatibility date {wrangler['compatibility_date']}, infra/souk.json {spec['compatibility_date']}"
+    with open(os.path.join(root, "edge/src/worker.js"), encoding="utf-8") as file:
+        read = re.search(r"const SETTINGS = \[([^\]]*)\]", file.read())
+    read = set(re.findall(r'"(\w+)"', read[1] if read else ""))
     pairs = {
+        "what edge/src/worker.js reads": (read, {*spec["plain"], *spec["plain_where_wanted"], *spec["secrets"]}),
         "vars": (set(wrangler.get("vars", {})), set(spec["plain"])),
         "kv_namespaces": ({kv["binding"] for kv in wrangler.get("kv_namespaces", [])}, set(spec["kv"])),
         "durable_objects": (

@@ -129,10 +129,8 @@ class Names(unittest.TestCase):
         spec = names.spec(ROOT)
         self.assertEqual(list(local_cloud.problems(ROOT, spec)), [])
         changes = {
-            "differ in the route": lambda s: s["routes"].pop("ANY /v1/refunds"),
-            "has no souk-returns": lambda s: s["queues"].update(returns={"fifo": True}),
-            "which infra/souk.json has not": lambda s: s["queues"].pop("webhooks"),
-            "may run 11 s": lambda s: s["functions"]["orders"].update(timeout_s=11),
+            "has no returns": lambda s: s["functions"].update(returns={"variables": {}}),
+            "has no returns-due": lambda s: s["schedules"].update({"returns-due": {"function": "orders"}}),
             "which infra/souk.json does not know": lambda s: s["variables_not_set"].pop("SOUK_STRIPE_API_URL"),
             "gives nobody SOUK_NEW": lambda s: s["functions"]["orders"]["variables"].update(SOUK_NEW="log"),
         }

@@ -1,6 +1,6 @@
 //! Lambda functions: release binaries for `provided.al2023`.
 
-use super::{Artefacts, FUNCTIONS, FunctionEntry, Manifest, PSP_SIMULATOR};
+use super::{Artefacts, FunctionEntry, Manifest, PSP_SIMULATOR, Which};
 use crate::process::run_foreground;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
@@ -21,10 +21,12 @@ pub(super) async fn package_all(
     repo: &Repo,
     artefacts: &Artefacts,
     before: &Manifest,
+    which: Which,
 ) -> Result<BTreeMap<String, FunctionEntry>> {
+    let functions = which.functions()?;
     let mut build = Command::new(&repo.cargo);
     build.args(["build", "--release"]).current_dir(&repo.root);
-    for package in FUNCTIONS.into_iter().chain([PSP_SIMULATOR]) {
+    for package in functions.iter().map(String::as_str).chain([PSP_SIMULATOR]) {
         build.args(["--package", package]);
     }
     build.env("CARGO_TARGET_DIR", &repo.target);
@@ -35,12 +37,12 @@ pub(super) async fn package_all(
     replace(&simulator, &artefacts.psp_simulator())
         .with_context(|| format!("cannot copy {PSP_SIMULATOR}"))?;
     let mut entries = BTreeMap::new();
-    for function in FUNCTIONS {
-        let binary = repo.target.join("release").join(function);
-        let known = before.functions.get(function);
-        let entry = package(&binary, artefacts, function, known)
+    for function in functions {
+        let binary = repo.target.join("release").join(&function);
+        let known = before.functions.get(&function);
+        let entry = package(&binary, artefacts, &function, known)
             .with_context(|| format!("cannot package {function}"))?;
-        entries.insert(function.to_owned(), entry);
+        entries.insert(function, entry);
     }
     Ok(entries)
 }

@@ -9,23 +9,30 @@ mod inputs;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use souk_names::Names;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// Packages under `functions/` that become a Lambda function of the same name.
-pub(crate) const FUNCTIONS: [&str; 10] = [
-    "souk-catalog",
-    "souk-migrate",
-    "souk-order-process",
-    "souk-orders",
-    "souk-outbox-relay",
-    "souk-payments",
-    "souk-read-models",
-    "souk-reconcile",
-    "souk-sweeper",
-    "souk-webhooks",
-];
+/// Which functions are packaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Which {
+    /// What the local cloud runs.
+    Here,
+    /// What a cloud runs besides.
+    All,
+}
+
+impl Which {
+    /// Their packages, each of which becomes a Lambda function of the same name.
+    fn functions(self) -> Result<Vec<String>> {
+        let names = Names::read()?;
+        let functions = names.functions.iter();
+        let wanted = functions.filter(|(_, f)| self == Self::All || f.cloud_only.is_none());
+        Ok(wanted.map(|(short, _)| names.full_name(short)).collect())
+    }
+}
+
 /// What is run beside the functions in the local cloud.
 const PSP_SIMULATOR: &str = "souk-psp-simulator";
 const MANIFEST: &str = "manifest.json";
@@ -59,7 +66,8 @@ impl Artefacts {
     }
 
     fn require_all(&self) -> Result<()> {
-        let zips = FUNCTIONS.iter().map(|function| self.zip(function));
+        let functions = Which::Here.functions()?;
+        let zips = functions.iter().map(|function| self.zip(function));
         for path in zips.chain([
             self.edge_module(),
             self.gateway_component(),
@@ -112,7 +120,7 @@ struct GatewayEntry {
 /// The artefacts to run: those of `SOUK_ARTEFACTS`, or freshly packaged ones.
 pub(crate) async fn artefacts(repo: &Repo) -> Result<Artefacts> {
     let Some(dir) = &repo.artefacts else {
-        return package(repo, &default_dir(repo)).await;
+        return package(repo, &default_dir(repo), Which::Here).await;
     };
     let artefacts = Artefacts { dir: dir.clone() };
     artefacts.require_all()?;
@@ -125,7 +133,7 @@ pub(crate) fn default_dir(repo: &Repo) -> PathBuf {
 }
 
 /// Builds everything that is not up to date into `dir`.
-pub(crate) async fn package(repo: &Repo, dir: &Path) -> Result<Artefacts> {
+async fn package(repo: &Repo, dir: &Path, which: Which) -> Result<Artefacts> {
     let dir = std::path::absolute(dir)?;
     fs::create_dir_all(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
     // Clones share the target directory, where each build of a binary replaces the other clone's:
@@ -142,7 +150,7 @@ pub(crate) async fn package(repo: &Repo, dir: &Path) -> Result<Artefacts> {
         .and_then(|bytes| serde_json::from_slice(&bytes).ok())
         .unwrap_or_default();
     let manifest = Manifest {
-        functions: function::package_all(repo, &artefacts, &before).await?,
+        functions: function::package_all(repo, &artefacts, &before, which).await?,
         edge: Some(edge::package(repo, &artefacts, before.edge.as_ref()).await?),
         gateway: Some(gateway::package(repo, &artefacts, before.gateway.as_ref()).await?),
     };
@@ -171,7 +179,7 @@ pub(crate) async fn run_edge(repo: &Repo, dir: Option<&Path>) -> Result<()> {
 /// `cargo xtask package`
 pub(crate) async fn run(repo: &Repo, dir: Option<&Path>) -> Result<()> {
     let dir = dir.map_or_else(|| default_dir(repo), Path::to_owned);
-    let artefacts = package(repo, &dir).await?;
+    let artefacts = package(repo, &dir, Which::All).await?;
     let manifest: Manifest = serde_json::from_slice(&fs::read(artefacts.dir.join(MANIFEST))?)?;
     for entry in manifest.functions.values() {
         let kib = entry.zip_bytes.div_ceil(1024);

@@ -24,11 +24,14 @@ use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
 use cloud::Cloud;
 use core::time::Duration;
+use feeds::Feeds;
 use nix::sys::signal::Signal;
 use provision::Deployment;
 use secrets::Secrets;
+use souk_names::Names;
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use tokio::time::Instant;
 use url::Url;
 
@@ -105,12 +108,16 @@ impl Stack {
             self.start_ministack(),
             self.start_psp(&artefacts),
         )?;
+        let names = Names::read()?;
         let deployment = Deployment {
             cloud: &cloud,
             artefacts: &artefacts,
             databases: &databases,
             secrets: &secrets,
             psp_url: &psp_url,
+            names: &names,
+            feeds: Feeds::of(&names)?,
+            made: Mutex::default(),
         };
         let (edge_url, ()) = tokio::try_join!(
             self.start_edge(&artefacts, &secrets, &origin_url),
@@ -168,7 +175,7 @@ impl Stack {
         let (endpoint, lines) = ministack::start(&self.repo, &self.state, &self.parts).await?;
         self.console.follow(console::MINISTACK, lines, &self.state);
         let cloud = Cloud::at(&endpoint);
-        let origin_url = provision::http_api(&cloud).await?;
+        let origin_url = provision::http_api(&cloud, &Names::read()?).await?;
         self.say("MiniStack", began);
         Ok((cloud, origin_url))
     }

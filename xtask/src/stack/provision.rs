@@ -4,7 +4,7 @@
 use super::cloud::{Cloud, arn};
 use super::databases::{Databases, Role, Servers};
 use super::edge::REGION;
-use super::feeds::{DOORBELL, FIFO_SUFFIX, Feed, ORDER_PROCESS, READ_MODELS, WEBHOOKS};
+use super::feeds::{FIFO_SUFFIX, Feed, Feeds};
 use super::secrets::{DEMO_SCOPES, DemoTenant, Secrets};
 use crate::package::Artefacts;
 use anyhow::{Context, Result, anyhow, bail};
@@ -18,66 +18,31 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use core::time::Duration;
 use serde_json::json;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
+use souk_names::Names;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
+use std::sync::Mutex;
 use tokio::time::{sleep, timeout};
 
-const CATALOG: &str = "souk-catalog";
-const ORDERS: &str = "souk-orders";
-const PAYMENTS: &str = "souk-payments";
-const MIGRATE: &str = "souk-migrate";
-const SWEEPER: &str = "souk-sweeper";
-const RECONCILE: &str = "souk-reconcile";
-/// What the catalog function answers, as route keys of an HTTP API; the orders function has what no
-/// other has.
-const CATALOG_ROUTES: [&str; 8] = [
-    "ANY /v1/catalog-imports",
-    "ANY /v1/catalog-imports/{proxy+}",
-    "ANY /v1/pricing-rules",
-    "ANY /v1/pricing-rules/{proxy+}",
-    "ANY /v1/products",
-    "ANY /v1/products/{proxy+}",
-    "ANY /v1/skus",
-    "ANY /v1/skus/{proxy+}",
-];
-/// The same of the payments function.
-const PAYMENTS_ROUTES: [&str; 7] = [
-    "ANY /v1/payment-intents",
-    "ANY /v1/payment-intents/{proxy+}",
-    "ANY /v1/refunds",
-    "ANY /v1/refunds/{proxy+}",
-    "ANY /v1/disputes",
-    "ANY /v1/disputes/{proxy+}",
-    "ANY /v1/psp/{proxy+}",
-];
-/// The same of the webhooks function.
-const WEBHOOKS_ROUTES: [&str; 2] = [
-    "ANY /v1/webhook-endpoints",
-    "ANY /v1/webhook-endpoints/{proxy+}",
-];
-/// As long as the edge waits.
-const PAYMENTS_TIMEOUT_S: i32 = 10;
-const CATALOG_TIMEOUT_S: i32 = 10;
-const ORDERS_TIMEOUT_S: i32 = 10;
-const SWEEPER_TIMEOUT_S: i32 = 30;
-const RECONCILE_TIMEOUT_S: i32 = 900;
-const MIGRATE_TIMEOUT_S: i32 = 300;
+const CATALOG: &str = "catalog";
+const ORDERS: &str = "orders";
+const PAYMENTS: &str = "payments";
+const MIGRATE: &str = "migrate";
+const SWEEPER: &str = "sweeper";
+const RECONCILE: &str = "reconcile";
 
 /// Where a function finds the directory, and the shards.
 const DIRECTORY: &str = "SOUK_DIRECTORY_DATABASE_URL";
 const SHARDS: &str = "SOUK_SHARDS";
 /// `souk_sk_` and what an operator may see of a key besides.
 const SHOWN_PREFIX_CHARS: usize = 14;
-const BATCH_SIZE: i32 = 10;
-const EACH_MINUTE: &str = "rate(1 minute)";
-const EACH_DAY: &str = "rate(1 day)";
 const ACTIVE_TIMEOUT: Duration = Duration::from_secs(30);
 /// MiniStack does not look at it.
 const ROLE: &str = "arn:aws:iam::000000000000:role/souk-local";
 
 /// Makes the HTTP API before the functions that it calls, which may come later. Returns the base URL
 /// of its `$default` stage.
-pub(crate) async fn http_api(cloud: &Cloud) -> Result<String> {
+pub(crate) async fn http_api(cloud: &Cloud, names: &Names) -> Result<String> {
     let api = cloud
         .api_gateway
         .create_api()
@@ -87,21 +52,14 @@ pub(crate) async fn http_api(cloud: &Cloud) -> Result<String> {
         .await
         .context("cannot make the HTTP API")?;
     let id = api.api_id().context("an HTTP API has an id")?;
-    let (orders, catalog, payments, webhooks) = tokio::try_join!(
-        integration(cloud, id, ORDERS),
-        integration(cloud, id, CATALOG),
-        integration(cloud, id, PAYMENTS),
-        integration(cloud, id, WEBHOOKS.function),
-    )?;
-    route(cloud, id, "$default", &orders).await?;
-    for key in CATALOG_ROUTES {
-        route(cloud, id, key, &catalog).await?;
-    }
-    for key in PAYMENTS_ROUTES {
-        route(cloud, id, key, &payments).await?;
-    }
-    for key in WEBHOOKS_ROUTES {
-        route(cloud, id, key, &webhooks).await?;
+    for (function, settings) in &names.functions {
+        if !settings.http {
+            continue;
+        }
+        let target = integration(cloud, id, &names.full_name(function)).await?;
+        for key in names.routes_of(function) {
+            route(cloud, id, key, &target).await?;
+        }
     }
     cloud
         .api_gateway
@@ -154,6 +112,10 @@ pub(crate) struct Deployment<'a> {
     pub(crate) secrets: &'a Secrets,
     /// The payment service provider.
     pub(crate) psp_url: &'a str,
+    pub(crate) names: &'a Names,
+    pub(crate) feeds: Feeds,
+    /// Functions and schedules that were made, by their short names.
+    pub(crate) made: Mutex<BTreeSet<String>>,
 }
 
 /// The URLs of a queue and of the one for what fails too often.
@@ -210,7 +172,36 @@ impl Deployment<'_> {
             self.order_process(&queues),
             self.reconcile(),
         )?;
+        self.nothing_is_missing()?;
         self.operator(&queues)
+    }
+
+    /// All that `infra/souk.json` has was made, but for what it says the local cloud does without.
+    fn nothing_is_missing(&self) -> Result<()> {
+        let made = self
+            .made
+            .lock()
+            .map_err(|_| anyhow!("a part has panicked"))?;
+        let functions = self.names.functions.iter();
+        let here = functions.filter(|(_, settings)| settings.cloud_only.is_none());
+        let here: BTreeSet<&String> = here.map(|(short, _)| short).collect();
+        let schedules = self.names.schedules.iter();
+        let schedules = schedules.filter(|(_, schedule)| here.contains(&schedule.function));
+        let wanted = here
+            .iter()
+            .copied()
+            .chain(schedules.map(|(short, _)| short));
+        let missing: Vec<_> = wanted.filter(|short| !made.contains(*short)).collect();
+        if !missing.is_empty() {
+            bail!("the local cloud does not make what infra/souk.json has: {missing:?}");
+        }
+        Ok(())
+    }
+
+    fn note_made(&self, short: &str) {
+        if let Ok(mut made) = self.made.lock() {
+            made.insert(short.to_owned());
+        }
     }
 
     /// What the operator's command line needs to reach all of this.
@@ -231,10 +222,10 @@ impl Deployment<'_> {
 
     async fn queues(&self) -> Result<Queues> {
         let (doorbell, read_models, order_process, webhooks) = tokio::try_join!(
-            self.queue(&DOORBELL),
-            self.queue(&READ_MODELS),
-            self.queue(&ORDER_PROCESS),
-            self.queue(&WEBHOOKS),
+            self.queue(&self.feeds.doorbell),
+            self.queue(&self.feeds.read_models),
+            self.queue(&self.feeds.order_process),
+            self.queue(&self.feeds.webhooks),
         )?;
         Ok(Queues {
             doorbell,
@@ -247,11 +238,11 @@ impl Deployment<'_> {
     /// Makes a queue, with another one for what fails too often. A queue that is there from an
     /// earlier run keeps its messages and gets today's settings.
     async fn queue(&self, feed: &Feed) -> Result<Urls> {
-        let name = feed.queue;
-        let dlq = self.bare_queue(feed.dlq).await?;
+        let name = feed.queue.as_str();
+        let dlq = self.bare_queue(&feed.dlq).await?;
         let queue = self.bare_queue(name).await?;
         let redrive = json!({
-            "deadLetterTargetArn": arn("sqs", feed.dlq),
+            "deadLetterTargetArn": arn("sqs", &feed.dlq),
             "maxReceiveCount": feed.receives_max,
         });
         self.cloud
@@ -260,7 +251,7 @@ impl Deployment<'_> {
             .queue_url(&queue)
             .attributes(
                 QueueAttributeName::VisibilityTimeout,
-                feed.visibility_timeout_s().to_string(),
+                feed.visibility_timeout_s.to_string(),
             )
             .attributes(QueueAttributeName::RedrivePolicy, redrive.to_string())
             .send()
@@ -303,14 +294,14 @@ impl Deployment<'_> {
                 secrets.directory_reader_password.clone(),
             ),
         ];
-        self.function(MIGRATE, MIGRATE_TIMEOUT_S, variables).await?;
+        self.function(MIGRATE, variables).await?;
         let demo_tenants: Vec<_> = secrets.tenants().iter().map(demo_tenant).collect();
         let request = json!({ "seed_demo": demo_tenants });
         let answer = self
             .cloud
             .lambda
             .invoke()
-            .function_name(MIGRATE)
+            .function_name(self.names.full_name(MIGRATE))
             .payload(Blob::new(request.to_string()))
             .send()
             .await
@@ -367,20 +358,20 @@ impl Deployment<'_> {
             ("SOUK_QUOTE_KEY_ID", secrets.quote_key_id.clone()),
             queues.doorbell(),
         ]);
-        self.function(ORDERS, ORDERS_TIMEOUT_S, variables).await
+        self.function(ORDERS, variables).await
     }
 
     async fn catalog(&self) -> Result<()> {
         let mut variables = self.tenant_databases(Servers::All)?;
         variables.push(self.edge_keys());
-        self.function(CATALOG, CATALOG_TIMEOUT_S, variables).await
+        self.function(CATALOG, variables).await
     }
 
     async fn payments(&self, queues: &Queues) -> Result<()> {
         let mut variables = self.tenant_databases(Servers::All)?;
         variables.extend([self.edge_keys(), queues.doorbell()]);
         variables.extend(self.psp());
-        self.function(PAYMENTS, PAYMENTS_TIMEOUT_S, variables).await
+        self.function(PAYMENTS, variables).await
     }
 
     /// It may send to what runs on this machine, which nothing but the local cloud is allowed.
@@ -398,23 +389,21 @@ impl Deployment<'_> {
             ("SOUK_WEBHOOK_ADDRESSES", "127.0.0.1,::1".to_owned()),
         ]);
         variables.extend(queues.webhooks.of_consumer());
-        self.fed_function(&WEBHOOKS, variables).await?;
-        self.each_minute("souk-webhooks-due", WEBHOOKS.function)
-            .await
+        self.fed_function(&self.feeds.webhooks, variables).await?;
+        self.scheduled("webhooks-due").await
     }
 
     async fn outbox_relay(&self, queues: &Queues) -> Result<()> {
         let shards = self.databases.shards(Role::Relay, Servers::Primary)?;
         let variables = vec![(SHARDS, shards), queues.of_events()];
-        self.fed_function(&DOORBELL, variables).await?;
-        self.each_minute("souk-outbox-sweep", DOORBELL.function)
-            .await
+        self.fed_function(&self.feeds.doorbell, variables).await?;
+        self.scheduled("outbox-sweep").await
     }
 
     async fn read_models(&self, queues: &Queues) -> Result<()> {
         let mut variables = self.tenant_databases(Servers::Primary)?;
         variables.extend(queues.read_models.of_consumer());
-        self.fed_function(&READ_MODELS, variables).await
+        self.fed_function(&self.feeds.read_models, variables).await
     }
 
     async fn sweeper(&self, queues: &Queues) -> Result<()> {
@@ -422,8 +411,8 @@ impl Deployment<'_> {
         let mut variables = self.tenant_databases(Servers::Primary)?;
         variables.extend([("SOUK_SWEEPER_SHARDS", due), queues.doorbell()]);
         variables.extend(self.psp());
-        self.function(SWEEPER, SWEEPER_TIMEOUT_S, variables).await?;
-        self.each_minute("souk-reservation-sweep", SWEEPER).await
+        self.function(SWEEPER, variables).await?;
+        self.scheduled("reservation-sweep").await
     }
 
     async fn order_process(&self, queues: &Queues) -> Result<()> {
@@ -432,9 +421,9 @@ impl Deployment<'_> {
         variables.extend([("SOUK_SWEEPER_SHARDS", due), queues.doorbell()]);
         variables.extend(self.psp());
         variables.extend(queues.order_process.of_consumer());
-        self.fed_function(&ORDER_PROCESS, variables).await?;
-        self.each_minute("souk-order-deadlines", ORDER_PROCESS.function)
-            .await
+        self.fed_function(&self.feeds.order_process, variables)
+            .await?;
+        self.scheduled("order-deadlines").await
     }
 
     async fn reconcile(&self) -> Result<()> {
@@ -442,10 +431,8 @@ impl Deployment<'_> {
         let mut variables = self.tenant_databases(Servers::Primary)?;
         variables.push(("SOUK_SWEEPER_SHARDS", served));
         variables.extend(self.psp());
-        self.function(RECONCILE, RECONCILE_TIMEOUT_S, variables)
-            .await?;
-        self.scheduled("souk-reconciliation", EACH_DAY, RECONCILE)
-            .await
+        self.function(RECONCILE, variables).await?;
+        self.scheduled("reconciliation").await
     }
 
     /// Makes a function that a queue feeds.
@@ -454,18 +441,15 @@ impl Deployment<'_> {
         feed: &Feed,
         variables: Vec<(&'static str, String)>,
     ) -> Result<()> {
-        self.function(feed.function, feed.function_timeout_s, variables)
-            .await?;
+        self.function(feed.function, variables).await?;
         self.event_source(feed).await
     }
 
-    /// Makes a function and waits until it takes invocations.
-    async fn function(
-        &self,
-        name: &str,
-        timeout_s: i32,
-        variables: Vec<(&'static str, String)>,
-    ) -> Result<()> {
+    /// Makes a function, by its short name, and waits until it takes invocations.
+    async fn function(&self, short: &str, variables: Vec<(&'static str, String)>) -> Result<()> {
+        let settings = self.names.functions.get(short);
+        let settings = settings.with_context(|| format!("infra/souk.json has no {short}"))?;
+        let name = &self.names.full_name(short);
         let mut environment = HashMap::from([
             ("SOUK_LOG".to_owned(), "info".to_owned()),
             ("AWS_ENDPOINT_URL".to_owned(), self.cloud.endpoint.clone()),
@@ -481,8 +465,8 @@ impl Deployment<'_> {
             .runtime(Runtime::Providedal2023)
             .handler("bootstrap")
             .role(ROLE)
-            .timeout(timeout_s)
-            .memory_size(256)
+            .timeout(settings.timeout_s.try_into()?)
+            .memory_size(settings.memory_mib.try_into()?)
             .environment(
                 Environment::builder()
                     .set_variables(Some(environment))
@@ -492,6 +476,7 @@ impl Deployment<'_> {
             .send()
             .await
             .with_context(|| format!("cannot make the function {name}"))?;
+        self.note_made(short);
         self.wait_active(name).await
     }
 
@@ -529,14 +514,14 @@ impl Deployment<'_> {
 
     /// Lets a queue feed a function, which reports the messages that failed.
     async fn event_source(&self, feed: &Feed) -> Result<()> {
-        let (queue, function) = (feed.queue, feed.function);
+        let (queue, function) = (&feed.queue, self.names.full_name(feed.function));
         let mut request = self
             .cloud
             .lambda
             .create_event_source_mapping()
             .event_source_arn(arn("sqs", queue))
-            .function_name(function)
-            .batch_size(BATCH_SIZE)
+            .function_name(&function)
+            .batch_size(feed.batch_size)
             .function_response_types(FunctionResponseType::ReportBatchItemFailures);
         if let Some(max) = feed.functions_max {
             request =
@@ -549,12 +534,12 @@ impl Deployment<'_> {
         Ok(())
     }
 
-    /// Lets a function run each minute, whatever else wakes it.
-    async fn each_minute(&self, schedule: &str, function: &str) -> Result<()> {
-        self.scheduled(schedule, EACH_MINUTE, function).await
-    }
-
-    async fn scheduled(&self, schedule: &str, rate: &str, function: &str) -> Result<()> {
+    /// Lets a function run when the schedule of that short name says so, whatever else wakes it.
+    async fn scheduled(&self, short: &str) -> Result<()> {
+        let settings = self.names.schedules.get(short);
+        let settings = settings.with_context(|| format!("infra/souk.json has no {short}"))?;
+        let schedule = &self.names.full_name(short);
+        let function = self.names.full_name(&settings.function);
         let target = Target::builder()
             .arn(arn("lambda", &format!("function:{function}")))
             .role_arn(ROLE)
@@ -567,12 +552,13 @@ impl Deployment<'_> {
             .scheduler
             .create_schedule()
             .name(schedule)
-            .schedule_expression(rate)
+            .schedule_expression(&settings.rate)
             .flexible_time_window(at_once)
             .target(target)
             .send()
             .await
             .with_context(|| format!("cannot make the schedule {schedule}"))?;
+        self.note_made(short);
         Ok(())
     }
 }
