@@ -12,6 +12,6 @@ pub use tokens::Unreadable;
 
 /// The first migration of a shard's schema that is held to this. Those before were written when nothing ran yet, and
 /// cannot be changed any more.
-pub const CHECKED_FROM: i64 = 16;
+pub const CHECKED_FROM: i64 = 18;
 /// The same of the directory's schema.
-pub const DIRECTORY_CHECKED_FROM: i64 = 2;
+pub const DIRECTORY_CHECKED_FROM: i64 = 3;

@@ -94,7 +94,7 @@ struct Statement {
 /// Where it cannot be read.
 pub fn breaking(sql: &str) -> Result<Vec<Finding>, Unreadable> {
     let statements = statements(tokens(sql)?);
-    let made: Vec<String> = statements.iter().filter_map(table_made).collect();
+    let made: Vec<String> = statements.iter().filter_map(made_by).collect();
     let judged = statements
         .iter()
         .filter(|statement| !statement.has_reason)
@@ -206,22 +206,20 @@ fn name(tokens: &[Kind]) -> Option<(String, &[Kind])> {
     }
 }
 
-/// The table that a statement makes: whoever runs the version before does not know it.
-fn table_made(statement: &Statement) -> Option<String> {
-    let rest = after_any(
-        &statement.tokens,
-        &["create table", "create unlogged table"],
-    )?;
+/// The table or function that a statement makes: whoever runs the version before does not know it.
+fn made_by(statement: &Statement) -> Option<String> {
+    const MADE: [&str; 3] = ["create table", "create unlogged table", "create function"];
+    let rest = after_any(&statement.tokens, &MADE)?;
     name(rest).map(|(name, _)| name)
 }
 
-/// What may break, of one statement; `made` are tables that the same migration makes.
+/// What may break, of one statement; `made` is what the same migration makes.
 fn judge(tokens: &[Kind], made: &[String]) -> Option<&'static str> {
     let is_made = |rest: &[Kind]| name(rest).is_some_and(|(name, _)| made.contains(&name));
     let on_made = || {
         let at = tokens.iter().position(|token| is(Some(token), "on"));
         let rest = at.and_then(|at| tokens.get(at.checked_add(1)?..));
-        rest.is_some_and(is_made)
+        rest.is_some_and(|rest| is_made(after_any(rest, &["table", "function"]).unwrap_or(rest)))
     };
     if let Some(rest) = after(tokens, "alter table") {
         return if is_made(rest) {
@@ -440,10 +438,17 @@ mod tests {
     fn nobody_has_used_a_table_of_the_same_migration() {
         let made = "CREATE TABLE souk.n (a int); CREATE UNIQUE INDEX i ON souk.n (a);
             ALTER TABLE souk.n ENABLE ROW LEVEL SECURITY; ALTER TABLE souk.n ADD CHECK (a > 0);
-            CREATE TRIGGER t BEFORE INSERT ON souk.n EXECUTE FUNCTION f(); REVOKE ALL ON souk.n FROM b;";
+            CREATE TRIGGER t BEFORE INSERT ON souk.n EXECUTE FUNCTION f(); REVOKE ALL ON souk.n FROM b;
+            CREATE FUNCTION souk.g() RETURNS int LANGUAGE sql AS $$ SELECT 1 $$;
+            REVOKE ALL ON FUNCTION souk.g() FROM PUBLIC; REVOKE ALL ON TABLE souk.n FROM b;";
         assert_eq!(breaking(made).unwrap(), []);
-        let other = made.replace("ON souk.n (a)", "ON souk.o (a)");
-        assert_eq!(breaking(&other).unwrap().len(), 1);
+        for (own, other) in [
+            ("ON souk.n (a)", "ON souk.o (a)"),
+            ("FUNCTION souk.g() FROM", "FUNCTION souk.h() FROM"),
+        ] {
+            let changed = made.replace(own, other);
+            assert_eq!(breaking(&changed).unwrap().len(), 1, "{other}");
+        }
     }
 
     #[test]
