@@ -9,6 +9,7 @@ mod audit;
 mod catalog;
 mod cost;
 mod dlq;
+mod edge;
 mod event_filter;
 mod interrupt;
 mod ledger;
@@ -38,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Tenants: who they are, where they are served from, and with which keys.
     Tenants(tenants::Arguments),
+    /// The edge: limits, issuers of tokens, pages, switches, and publishing them with the tenants' routes.
+    Edge(edge::Arguments),
     /// The log of who changed what about tenants.
     Audit(audit::Arguments),
     /// The catalog of a shop: what it sells.
@@ -65,6 +68,7 @@ enum Command {
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Tenants(arguments) => tenants::run(arguments).await,
+        Command::Edge(arguments) => edge::run(arguments).await,
         Command::Audit(arguments) => audit::run(arguments).await,
         Command::Cost(arguments) => cost::run(&arguments),
         Command::Process(arguments) => process::run(arguments).await,

@@ -5,6 +5,8 @@ mod keys;
 mod moves;
 mod publish;
 
+pub(crate) use keys::shown as shown_key;
+
 use crate::operator::Operator;
 use anyhow::Result;
 use clap::{Args, Subcommand};

@@ -8,7 +8,7 @@ use souk_domain::TenantId;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Lets a host lead to a tenant.
+    /// Lets a host lead to a tenant; or all hosts one label below a name, `*.shops.example`.
     Add { tenant: TenantId, host: String },
     /// Lets a host lead nowhere.
     Remove { tenant: TenantId, host: String },
@@ -25,9 +25,8 @@ pub(crate) async fn run(
             publishing.publish(tools, tenant).await
         }
         Command::Remove { tenant, host } => {
-            let host = remove_domain(tools, tenant, &host).await?;
-            eprintln!("Delete the key host:{host} from the edge's store: until then it is served.");
-            Ok(())
+            remove_domain(tools, tenant, &host).await?;
+            publishing.publish(tools, tenant).await
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What the edge has to be told after a change.
 
+use crate::edge::{StoreArguments, publish_tenant};
 use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::json;
@@ -8,19 +9,24 @@ use souk_domain::TenantId;
 use std::fs;
 use std::path::PathBuf;
 
-/// Where the edge's records go.
+/// Where the edge's records go. Where its store is named, a change is published at once.
 #[derive(Debug, Args)]
 pub(crate) struct Publishing {
+    #[command(flatten)]
+    store: StoreArguments,
     /// After a change, writes the tenant's records to this file, in the form that `wrangler kv bulk
-    /// put` takes. Until they are in the edge's store, the edge goes by the old ones.
+    /// put` takes: for a store that this machine does not reach.
     #[arg(long, global = true, value_name = "FILE")]
     kv_file: Option<PathBuf>,
 }
 
 impl Publishing {
     pub(crate) async fn publish(&self, tools: &TenantTools, tenant: TenantId) -> Result<()> {
+        let is_published = publish_tenant(tools, &self.store, tenant).await?;
         let Some(file) = &self.kv_file else {
-            eprintln!("The edge does not know yet: publish the tenant's records (--kv-file).");
+            if !is_published {
+                eprintln!("The edge does not know yet: souk edge publish --tenant {tenant}");
+            }
             return Ok(());
         };
         let records = route_records(tools, tenant).await?;

@@ -9,6 +9,7 @@ mod change_order;
 mod complete_order;
 mod confirm_order;
 mod context;
+pub mod edge;
 mod error;
 mod expected_version;
 mod forget_inbox;

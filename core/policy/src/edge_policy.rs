@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 pub const CORS_ORIGINS_MAX: usize = 32;
 /// Kill switches at most.
 pub const SWITCHES_MAX: usize = 64;
+/// Features at most.
+pub const FEATURES_MAX: usize = 64;
+/// Bytes of a feature's name at most.
+const FEATURE_BYTES_MAX: usize = 64;
 /// Bytes of a name at most.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -26,6 +30,11 @@ pub enum EdgePolicyError {
     /// A kill switch.
     #[error("a kill switch is empty or too long, or there are too many")]
     Switch,
+    /// A feature.
+    #[error(
+        "a feature is 1 to {FEATURE_BYTES_MAX} lower-case letters, digits, hyphens and underscores, or there are too many"
+    )]
+    Feature,
     /// More than 100 of 100.
     #[error("a share is 0 to 100 percent")]
     Percent,
@@ -68,6 +77,9 @@ pub struct EdgePolicy {
     /// How many of a hundred callers go to the canary origin, always the same ones.
     #[serde(default, skip_serializing_if = "is_default")]
     pub canary_percent: u8,
+    /// What is tried with this tenant first; since version 4. The decision goes by none of them yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {
@@ -97,6 +109,10 @@ impl EdgePolicy {
             return Err(EdgePolicyError::CorsOrigin);
         }
         check_switches(&self.disabled)?;
+        if !self.features.iter().all(|name| is_feature(name)) || self.features.len() > FEATURES_MAX
+        {
+            return Err(EdgePolicyError::Feature);
+        }
         if self.canary_percent > 100 {
             return Err(EdgePolicyError::Percent);
         }
@@ -111,6 +127,12 @@ pub(crate) fn check_switches(switches: &[String]) -> Result<(), EdgePolicyError>
         return Err(EdgePolicyError::Switch);
     }
     Ok(())
+}
+
+fn is_feature(name: &str) -> bool {
+    let accepted =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte);
+    (1..=FEATURE_BYTES_MAX).contains(&name.len()) && name.bytes().all(accepted)
 }
 
 /// As browsers write it (RFC 6454, section 6.2): `null` is none, and neither is a pattern.
@@ -180,6 +202,8 @@ mod tests {
             json!({ "cors_origins": ["https://*.example"] }),
             json!({ "disabled": [""] }),
             json!({ "canary_percent": 101 }),
+            json!({ "features": ["Fast"] }),
+            json!({ "features": [""] }),
         ] {
             assert!(read(&bad).is_err(), "{bad}");
         }

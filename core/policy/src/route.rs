@@ -8,7 +8,9 @@ use souk_domain::{ApiKeyId, Principal, TenantId};
 
 /// The newest version of records. It is written only where a record says what the one before cannot:
 /// an edge that is one release behind still reads all others.
-pub const RECORD_VERSION: u32 = 3;
+pub const RECORD_VERSION: u32 = 4;
+/// The version that says of issuers, limits, pages and switches, and of no features.
+const RECORD_VERSION_POLICY: u32 = 3;
 /// The version that is written otherwise.
 pub const RECORD_VERSION_PLAIN: u32 = 2;
 /// The oldest version that it reads as well: there, a key's principal is the key.
@@ -129,7 +131,7 @@ impl RouteRecord {
         if wire.keys.len() > KEYS_MAX {
             return Err(RecordError::TooManyKeys);
         }
-        if version < RECORD_VERSION && !wire.policy.says_nothing() {
+        if version < version_of(&wire.policy) {
             return Err(RecordError::Version(version));
         }
         wire.policy.check()?;
@@ -167,11 +169,7 @@ impl RouteRecord {
             expires_at: key.expires_at,
         });
         let wire = WireRecord {
-            version: if self.policy.says_nothing() {
-                RECORD_VERSION_PLAIN
-            } else {
-                RECORD_VERSION
-            },
+            version: version_of(&self.policy).max(RECORD_VERSION_PLAIN),
             tenant_id: self.tenant_id,
             status: self.status,
             region: self.region.clone(),
@@ -182,6 +180,17 @@ impl RouteRecord {
         // What is written must be what is read.
         Self::parse(&json)?;
         Ok(json)
+    }
+}
+
+/// The oldest version that can say this.
+fn version_of(policy: &EdgePolicy) -> u32 {
+    if !policy.features.is_empty() {
+        RECORD_VERSION
+    } else if policy.says_nothing() {
+        RECORD_VERSION_MIN
+    } else {
+        RECORD_VERSION_POLICY
     }
 }
 
@@ -346,6 +355,29 @@ mod tests {
         let mut record = RouteRecord::parse(&record().to_string()).unwrap();
         record.region = "EU".to_owned();
         assert!(matches!(record.to_json(), Err(RecordError::Region)));
+    }
+
+    #[test]
+    fn a_record_has_the_oldest_version_that_can_say_it() {
+        let mut record = RouteRecord::parse(&record().to_string()).unwrap();
+        let written = |record: &RouteRecord| {
+            let json: Value = serde_json::from_str(&record.to_json().unwrap()).unwrap();
+            json["version"].clone()
+        };
+        assert_eq!(written(&record), json!(2));
+        record.policy.canary_percent = 1;
+        assert_eq!(written(&record), json!(3));
+        record.policy.features = vec!["new-checkout".to_owned()];
+        assert_eq!(written(&record), json!(4));
+        // An edge that does not know of a field must not go by a record that has it.
+        let older = record
+            .to_json()
+            .unwrap()
+            .replace("\"version\":4", "\"version\":3");
+        assert!(matches!(
+            RouteRecord::parse(&older),
+            Err(RecordError::Version(3))
+        ));
     }
 
     #[test]

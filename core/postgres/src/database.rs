@@ -240,6 +240,15 @@ impl Database {
         Ok((tx, snapshot))
     }
 
+    /// Begins a transaction of no tenant that sees everything as it is now, to read much of it. One round trip.
+    pub(crate) async fn begin_snapshot_without_tenant(&self) -> Result<PlainTx, DatabaseError> {
+        let statement = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SELECT {}",
+            timeouts_sql(OF_MOVES),
+        );
+        self.begin_with(&statement).await
+    }
+
     /// Begins a transaction of no tenant whose statements may take long. One round trip.
     pub(crate) async fn begin_long_without_tenant(&self) -> Result<PlainTx, DatabaseError> {
         self.begin_with(&format!("BEGIN; SELECT {}", timeouts_sql(OF_MOVES)))

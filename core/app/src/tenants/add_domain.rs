@@ -8,8 +8,10 @@ use souk_postgres::directory::DirectoryTx;
 
 /// What the edge puts before a host to make its key.
 const HOST_KEY_PREFIX: &str = "host:";
+/// Some label, to ask for the pattern that has it.
+const ANY_LABEL: &str = "any";
 
-/// Lets `host` lead to the tenant. Returns the host in the form that the edge looks up.
+/// Lets `host`, or all hosts one label below a name, `*.shops.example`, lead to the tenant. Returns the host in the form that the edge looks up.
 ///
 /// # Errors
 /// [`TenantError::Host`], [`TenantError::HostTaken`], [`TenantError::UnknownTenant`],
@@ -34,9 +36,17 @@ pub async fn add_domain(
 
 /// The form of a host that the edge looks up.
 pub(super) fn host_name(host: &str) -> Result<String, TenantError> {
-    let key = RouteKey::of_host(host).ok_or_else(|| TenantError::Host(host.to_owned()))?;
+    let key = route_key(host).ok_or_else(|| TenantError::Host(host.to_owned()))?;
     let name = key.as_str().strip_prefix(HOST_KEY_PREFIX);
     Ok(name.unwrap_or(key.as_str()).to_owned())
+}
+
+/// The key of a host, or of a pattern for all hosts one label below another name, `*.shops.example`.
+pub(crate) fn route_key(host: &str) -> Option<RouteKey> {
+    match host.strip_prefix("*.") {
+        Some(parent) => RouteKey::of_host(&format!("{ANY_LABEL}.{parent}"))?.wildcard(),
+        None => RouteKey::of_host(host),
+    }
 }
 
 pub(super) async fn insert_domain(

@@ -2,7 +2,6 @@
 
 use souk_domain::{ApiKeyId, AuditBreak, TenantId, TimestampError};
 use souk_policy::identity::ScopesError;
-use souk_policy::route::RecordError;
 use souk_postgres::relocation::RelocationError;
 use souk_postgres::{DatabaseError, ShardName};
 
@@ -56,7 +55,7 @@ pub enum TenantError {
     Randomness,
     /// The edge would not read the record.
     #[error("the route record is not valid")]
-    Record(#[source] RecordError),
+    Edge(#[source] Box<crate::edge::EdgeError>),
     /// The tenant is there.
     #[error("the tenant is on shard {0} already")]
     AlreadyThere(ShardName),

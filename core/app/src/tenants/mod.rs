@@ -17,6 +17,7 @@ mod route_record;
 mod show_tenant;
 
 pub use add_domain::add_domain;
+pub(crate) use add_domain::route_key;
 pub use audit_log::{AuditReport, list_audit, verify_audit};
 pub use change_status::{resume_tenant, suspend_tenant};
 pub use clean_up::clean_up;

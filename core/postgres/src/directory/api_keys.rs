@@ -4,6 +4,7 @@ use super::DirectoryTx;
 use crate::DatabaseError;
 use crate::orders::timestamp;
 use souk_domain::{ApiKeyId, ApiKeyKind, Principal, TenantId, Timestamp};
+use std::collections::BTreeMap;
 
 /// An API key, as the directory knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,37 +55,49 @@ impl DirectoryTx {
 
     /// The keys of `tenant`, revoked and expired ones too, in the order of their ids.
     pub async fn api_keys_of(&mut self, tenant: TenantId) -> Result<Vec<ApiKeyRow>, DatabaseError> {
+        let mut keys = self.edge_keys(Some(tenant)).await?;
+        Ok(keys.remove(&tenant).unwrap_or_default())
+    }
+
+    /// The keys of all tenants or of one, revoked and expired ones too, each tenant's in the order of
+    /// their ids.
+    pub(super) async fn edge_keys(
+        &mut self,
+        only: Option<TenantId>,
+    ) -> Result<BTreeMap<TenantId, Vec<ApiKeyRow>>, DatabaseError> {
         let rows = sqlx::query!(
-            "SELECT api_key_id, principal, kind, sha256, shown_prefix, scopes, created_at, \
-                 expires_at, revoked_at \
-             FROM souk_directory.api_keys WHERE tenant_id = $1 ORDER BY api_key_id",
-            tenant.as_uuid(),
+            "SELECT api_key_id, tenant_id, principal, kind, sha256, shown_prefix, scopes, \
+                 created_at, expires_at, revoked_at \
+             FROM souk_directory.api_keys WHERE $1::uuid IS NULL OR tenant_id = $1 \
+             ORDER BY tenant_id, api_key_id",
+            only.map(|tenant| tenant.as_uuid()),
         )
         .fetch_all(self.connection())
         .await?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(ApiKeyRow {
-                    id: ApiKeyId::from_uuid(row.api_key_id),
-                    tenant,
-                    principal: row
-                        .principal
-                        .parse()
-                        .map_err(|e| DatabaseError::corrupt("principal", e))?,
-                    kind: row
-                        .kind
-                        .parse()
-                        .map_err(|e| DatabaseError::corrupt("key kind", e))?,
-                    sha256: <[u8; 32]>::try_from(row.sha256.as_slice())
-                        .map_err(|e| DatabaseError::corrupt("key digest", e))?,
-                    shown_prefix: row.shown_prefix,
-                    scopes: row.scopes,
-                    created_at: timestamp(row.created_at)?,
-                    expires_at: row.expires_at.map(timestamp).transpose()?,
-                    revoked_at: row.revoked_at.map(timestamp).transpose()?,
-                })
-            })
-            .collect()
+        let mut keys: BTreeMap<TenantId, Vec<ApiKeyRow>> = BTreeMap::new();
+        for row in rows {
+            let tenant = TenantId::from_uuid(row.tenant_id);
+            keys.entry(tenant).or_default().push(ApiKeyRow {
+                id: ApiKeyId::from_uuid(row.api_key_id),
+                tenant,
+                principal: row
+                    .principal
+                    .parse()
+                    .map_err(|e| DatabaseError::corrupt("principal", e))?,
+                kind: row
+                    .kind
+                    .parse()
+                    .map_err(|e| DatabaseError::corrupt("key kind", e))?,
+                sha256: <[u8; 32]>::try_from(row.sha256.as_slice())
+                    .map_err(|e| DatabaseError::corrupt("key digest", e))?,
+                shown_prefix: row.shown_prefix,
+                scopes: row.scopes,
+                created_at: timestamp(row.created_at)?,
+                expires_at: row.expires_at.map(timestamp).transpose()?,
+                revoked_at: row.revoked_at.map(timestamp).transpose()?,
+            });
+        }
+        Ok(keys)
     }
 
     /// Lets a key of `tenant` expire at `at`, unless it expires earlier.

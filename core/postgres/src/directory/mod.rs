@@ -4,11 +4,22 @@
 mod api_keys;
 mod audit;
 mod domains;
+mod edge_plans;
+mod edge_settings;
+mod edge_tenants;
+mod edge_view;
 mod moves;
+mod publications;
+mod publishing;
 mod tenants;
 
 pub use api_keys::ApiKeyRow;
+pub use edge_plans::{LimitRow, PlanRow};
+pub use edge_settings::{DeniedRow, EdgeSettingsRow};
+pub use edge_tenants::{IssuerRow, TenantEdgeRow};
+pub use edge_view::{EdgeView, TenantEdgeView};
 pub use moves::{MoveRow, MoveStep};
+pub use publications::{EdgeEntryRow, PublicationRow};
 pub use tenants::{Placement, TenantRow};
 
 use crate::database::PlainTx;
@@ -50,6 +61,14 @@ impl Directory {
     /// Begins a transaction. One round trip.
     pub async fn begin(&self) -> Result<DirectoryTx, DatabaseError> {
         self.db.begin_without_tenant().await.map(DirectoryTx)
+    }
+
+    /// Begins a transaction in which all statements see everything as it is now, to read. One round trip.
+    pub async fn begin_snapshot(&self) -> Result<DirectoryTx, DatabaseError> {
+        self.db
+            .begin_snapshot_without_tenant()
+            .await
+            .map(DirectoryTx)
     }
 
     /// Asks the server for nothing, to see whether it answers.

@@ -1,7 +1,6 @@
 //! Tenants and where they are placed.
 
 use super::{Directory, DirectoryTx};
-use crate::orders::timestamp;
 use crate::{DatabaseError, ShardName};
 use souk_domain::{TenantId, TenantStatus, Timestamp};
 
@@ -34,17 +33,27 @@ pub struct TenantRow {
 macro_rules! tenant_row {
     ($row:expr) => {{
         let row = $row;
-        TenantRow {
+        $crate::directory::TenantRow {
             id: TenantId::from_uuid(row.tenant_id),
             name: row.name,
             region: row.region,
-            placement: placement(&row.shard, &row.status, row.placement_version)?,
-            created_at: timestamp(row.created_at)?,
+            placement: $crate::directory::tenants::placement(
+                &row.shard,
+                &row.status,
+                row.placement_version,
+            )?,
+            created_at: $crate::orders::timestamp(row.created_at)?,
         }
     }};
 }
 
-fn placement(shard: &str, status: &str, version: i64) -> Result<Placement, DatabaseError> {
+pub(super) use tenant_row;
+
+pub(super) fn placement(
+    shard: &str,
+    status: &str,
+    version: i64,
+) -> Result<Placement, DatabaseError> {
     Ok(Placement {
         shard: shard
             .parse()
