@@ -196,14 +196,18 @@ fn problems(operation: &Operation, has_body: bool, own: &[Code]) -> BTreeSet<Lis
         EdgeCode::CredentialInvalid,
         EdgeCode::CredentialExpired,
         EdgeCode::TenantSuspended,
+        EdgeCode::AddressDenied,
         EdgeCode::TenantNotFound,
         EdgeCode::RouteNotFound,
         EdgeCode::BodyTooLarge,
         EdgeCode::HeadersTooLarge,
+        EdgeCode::RateLimited,
         EdgeCode::EdgeMisconfigured,
         EdgeCode::OriginUnreachable,
         EdgeCode::RoutingUnavailable,
         EdgeCode::RegionNotServed,
+        EdgeCode::OperationDisabled,
+        EdgeCode::OriginUnavailable,
         EdgeCode::OriginTimeout,
     ];
     let mut codes = vec![
@@ -214,6 +218,10 @@ fn problems(operation: &Operation, has_body: bool, own: &[Code]) -> BTreeSet<Lis
     ];
     if matches!(operation.access, Access::Scope(_)) {
         edge.extend([EdgeCode::CredentialMissing, EdgeCode::ScopeMissing]);
+    }
+    if operation.access != Access::Psp {
+        // Whoever presents a token, also where none is needed.
+        edge.push(EdgeCode::KeysUnavailable);
     }
     if operation.method != "GET" {
         edge.push(EdgeCode::BodyUnreadable);
@@ -273,6 +281,7 @@ fn problem_response(status: u16, problems: &[Listed]) -> Value {
     match status {
         401 | 403 => headers.push("WWW-Authenticate"),
         409 | 503 => headers.push("Retry-After"),
+        429 => headers.extend(["Retry-After", "RateLimit", "RateLimit-Policy"]),
         _ => {}
     }
     add_headers(&mut response, &headers);
@@ -291,7 +300,7 @@ fn shared_components() -> Map<String, Value> {
             "type": "http",
             "scheme": "bearer",
             "description": "A secret key of the shop's, `souk_sk_…`, or a publishable one, `souk_pk_…`, which \
-                may read the catalog and ask for quotes.",
+                may read the catalog and ask for quotes; or an access token (JWT) of an issuer of the shop's.",
         },
         "stripe_signature": {
             "type": "apiKey",
@@ -324,6 +333,8 @@ fn shared_components() -> Map<String, Value> {
         "Idempotent-Replayed": header("`true`: this is the answer of an earlier request.", json!({ "type": "string", "enum": ["true"] })),
         "Souk-Consistency": header("Send it with reads that have to see this write.", text()),
         "Retry-After": header("Seconds after which the same request may be sent again.", json!({ "type": "integer", "minimum": 1 })),
+        "RateLimit": header("What is left of each limit (draft-ietf-httpapi-ratelimit-headers).", text()),
+        "RateLimit-Policy": header("The limits that count for the caller.", text()),
         "WWW-Authenticate": header("What is missing (RFC 6750).", text()),
     }));
     components
