@@ -117,7 +117,7 @@ pub(crate) struct NewIssuer {
     /// Where its keys are.
     #[arg(long, value_name = "URL")]
     jwks_url: String,
-    /// The one that it signs with: ES256, EdDSA or RS256. What a token says of it is not believed.
+    /// The one that it signs with: `ES256`, `EdDSA` or `RS256`. What a token says of it is not believed.
     #[arg(long)]
     algorithm: String,
     /// What `aud` must have.
