@@ -182,8 +182,14 @@ signing_id() { # REGION SECRET
         python3 -c 'import json, sys; print(json.load(sys.stdin)["signs"])'
 }
 
-publish_routes() { # FILE
-    wrangler kv bulk put "$1" --namespace-id "$(output 'o["edge"]["kv_namespace_ids"]["ROUTES"]')" --remote
+publish_routes() { # what differs from what the directory knows
+    if [[ -z ${SOUK_DIRECTORY_DATABASE_URL-} ]]; then
+        say "not published: SOUK_DIRECTORY_DATABASE_URL is not set; the edge goes by what was published last (souk edge publish)"
+        return 0
+    fi
+    SOUK_EDGE_KV_NAMESPACE=$(output 'o["edge"]["kv_namespace_ids"]["ROUTES"]') \
+        CLOUDFLARE_ACCOUNT_ID=$(output 'o["edge"]["account_id"]') \
+        cargo run --quiet --release --package souk-cli -- edge publish
 }
 
 smoke_test() { # the edge answers, and where there is a synthetic buyer, it can buy

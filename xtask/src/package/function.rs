@@ -1,6 +1,6 @@
 //! Lambda functions: release binaries for `provided.al2023`.
 
-use super::{Artefacts, FunctionEntry, Manifest, PSP_SIMULATOR, Which};
+use super::{Artefacts, FunctionEntry, Manifest, OPERATOR, PSP_SIMULATOR, Which};
 use crate::process::run_foreground;
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
@@ -26,16 +26,20 @@ pub(super) async fn package_all(
     let functions = which.functions()?;
     let mut build = Command::new(&repo.cargo);
     build.args(["build", "--release"]).current_dir(&repo.root);
-    for package in functions.iter().map(String::as_str).chain([PSP_SIMULATOR]) {
+    for package in functions.iter().map(String::as_str).chain([PSP_SIMULATOR, OPERATOR.0]) {
         build.args(["--package", package]);
     }
     build.env("CARGO_TARGET_DIR", &repo.target);
     if !run_foreground(&mut build).await?.success() {
         bail!("the functions do not compile");
     }
-    let simulator = repo.target.join("release").join(PSP_SIMULATOR);
-    replace(&simulator, &artefacts.psp_simulator())
-        .with_context(|| format!("cannot copy {PSP_SIMULATOR}"))?;
+    for (program, copy) in [
+        (PSP_SIMULATOR, artefacts.psp_simulator()),
+        (OPERATOR.1, artefacts.operator()),
+    ] {
+        let built = repo.target.join("release").join(program);
+        replace(&built, &copy).with_context(|| format!("cannot copy {program}"))?;
+    }
     let mut entries = BTreeMap::new();
     for function in functions {
         let binary = repo.target.join("release").join(&function);

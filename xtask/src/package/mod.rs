@@ -35,6 +35,8 @@ impl Which {
 
 /// What is run beside the functions in the local cloud.
 const PSP_SIMULATOR: &str = "souk-psp-simulator";
+/// The package of the operator's command line, by which the local cloud publishes its tenants, and its program.
+const OPERATOR: (&str, &str) = ("souk-cli", "souk");
 const MANIFEST: &str = "manifest.json";
 
 /// A folder with everything that is deployed.
@@ -55,6 +57,11 @@ impl Artefacts {
         self.dir.join(PSP_SIMULATOR)
     }
 
+    /// The operator's command line; never deployed.
+    pub(crate) fn operator(&self) -> PathBuf {
+        self.dir.join(OPERATOR.1)
+    }
+
     /// The worker's main module; the WASM lies beside it.
     pub(crate) fn edge_module(&self) -> PathBuf {
         self.dir.join("edge/index.js")
@@ -72,6 +79,7 @@ impl Artefacts {
             self.edge_module(),
             self.gateway_component(),
             self.psp_simulator(),
+            self.operator(),
         ]) {
             if !path.is_file() {
                 bail!(

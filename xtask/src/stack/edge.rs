@@ -1,6 +1,7 @@
 //! The edge worker under `wrangler dev`: the real workerd, with KV in files.
 
-use super::secrets::{DEMO_SCOPES, DemoTenant, Secrets};
+use super::provision::DIRECTORY;
+use super::secrets::Secrets;
 use crate::files;
 use crate::package::Artefacts;
 use crate::ports::kept_port;
@@ -9,14 +10,18 @@ use crate::repo::Repo;
 use crate::tools::EdgeTools;
 use anyhow::{Context, Result};
 use core::time::Duration;
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::json;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use tokio::process::Command;
+use url::Url;
 
 /// What the functions and the route records call this place.
 pub(crate) const REGION: &str = "local";
+/// Whom the audit log names where the stack has published.
+const PUBLISHER: &str = "script/up";
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// The line of `edge/wrangler.toml` that names the bundle.
 const MAIN: &str = "main = \"build/index.js\"";
@@ -34,7 +39,7 @@ pub(crate) struct Edge {
 impl Edge {
     /// Prepares to run the bundle of `artefacts` with the settings of `edge/wrangler.toml`.
     pub(crate) fn new(repo: &Repo, state: &Path, artefacts: &Artefacts) -> Result<Self> {
-        let home = state.join("edge");
+        let home = Self::home(state);
         files::private_dir(&home)?;
         let settings = fs::read_to_string(repo.root.join("edge/wrangler.toml"))?;
         anyhow::ensure!(
@@ -52,43 +57,48 @@ impl Edge {
         })
     }
 
+    /// Its folder: what `souk edge --local` wants.
+    pub(crate) fn home(state: &Path) -> PathBuf {
+        state.join("edge")
+    }
+
     /// Where it listens.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Writes the demo tenants' route records to KV, unless they are there already: that takes wrangler
-    /// some seconds. The worker must not run, since it remembers that a record is missing.
-    pub(crate) async fn publish_routes(&self, secrets: &Secrets) -> Result<()> {
-        let records: Vec<Value> = secrets
-            .tenants()
-            .iter()
-            .flat_map(|tenant| {
-                let value = route_record(tenant).to_string();
-                let keys = [
-                    format!("host:{}", tenant.host),
-                    format!("tenant:{}", tenant.id),
-                ];
-                keys.map(|key| json!({ "key": key, "value": value }))
-            })
-            .collect();
-        let text = Value::Array(records).to_string();
-        let published = self.home.join("routes.json");
-        if self.kv().is_dir() && files::read_if_there(&published)?.as_ref() == Some(&text) {
-            return Ok(());
-        }
-        let draft = self.home.join("routes-draft.json");
-        files::write_private(&draft, &text)?;
-        let mut command = self.wrangler()?;
+    /// Publishes what the directory knows to KV, by the operator's command line, which asks wrangler only where
+    /// something differs: that takes some seconds. The worker must not run, since it remembers that a record is
+    /// missing.
+    pub(crate) async fn publish(&self, artefacts: &Artefacts, directory: &Url) -> Result<()> {
+        self.write_launcher()?;
+        let mut command = Command::new(artefacts.operator());
         command
-            .args(["kv", "bulk", "put"])
-            .arg(&draft)
-            .args(["--local", "--binding", "ROUTES", "--persist-to"])
-            .arg(self.kv());
+            .args(["edge", "publish", "--local"])
+            .arg(&self.home)
+            .env_clear()
+            .env(DIRECTORY, directory.as_str())
+            .env("SOUK_OPERATOR", PUBLISHER);
         output_of(&mut command)
             .await
-            .context("cannot write the route records to KV")?;
-        fs::rename(&draft, &published)?;
+            .context("cannot publish the tenants to KV")?;
+        Ok(())
+    }
+
+    /// A program in the edge's folder that runs wrangler as this one does: for the operator's command line.
+    fn write_launcher(&self) -> Result<()> {
+        let quoted = |text: &OsStr| format!("'{}'", text.to_string_lossy().replace('\'', "'\\''"));
+        let variables = self.environment()?.into_iter();
+        let variables = variables.map(|(name, value)| format!("{name}={} ", quoted(&value)));
+        let text = format!(
+            "#!/bin/sh\nexec /usr/bin/env -i {}{} {} \"$@\"\n",
+            variables.collect::<String>(),
+            quoted(self.tools.node.as_os_str()),
+            quoted(self.tools.wrangler.as_os_str()),
+        );
+        let launcher = self.home.join("wrangler");
+        files::write_private(&launcher, &text)?;
+        fs::set_permissions(&launcher, fs::Permissions::from_mode(0o700))?;
         Ok(())
     }
 
@@ -141,19 +151,25 @@ impl Edge {
             .arg(&self.tools.wrangler)
             .current_dir(&self.home)
             .env_clear()
-            .env("PATH", self.tools.path(&self.search_path)?)
-            .env("HOME", &self.home)
-            .env("XDG_CONFIG_HOME", self.home.join("config"))
-            .env("TMPDIR", self.temp()?)
-            .env("LANG", "C.UTF-8")
-            .env("CI", "true")
-            .env("NO_COLOR", "1")
-            .env("WRANGLER_SEND_METRICS", "false")
-            .env("WRANGLER_LOG_PATH", self.home.join("log"))
-            .env("WRANGLER_REGISTRY_PATH", self.home.join("registry"))
-            // Else it asks the internet for a sample of the properties that a request has there.
-            .env("CLOUDFLARE_CF_FETCH_ENABLED", "false");
+            .envs(self.environment()?);
         Ok(command)
+    }
+
+    fn environment(&self) -> Result<Vec<(&'static str, OsString)>> {
+        Ok(vec![
+            ("PATH", self.tools.path(&self.search_path)?),
+            ("HOME", self.home.clone().into()),
+            ("XDG_CONFIG_HOME", self.home.join("config").into()),
+            ("TMPDIR", self.temp()?.into()),
+            ("LANG", "C.UTF-8".into()),
+            ("CI", "true".into()),
+            ("NO_COLOR", "1".into()),
+            ("WRANGLER_SEND_METRICS", "false".into()),
+            ("WRANGLER_LOG_PATH", self.home.join("log").into()),
+            ("WRANGLER_REGISTRY_PATH", self.home.join("registry").into()),
+            // Else it asks the internet for a sample of the properties that a request has there.
+            ("CLOUDFLARE_CF_FETCH_ENABLED", "false".into()),
+        ])
     }
 
     fn temp(&self) -> Result<PathBuf> {
@@ -161,19 +177,4 @@ impl Edge {
         files::private_dir(&temp)?;
         Ok(temp)
     }
-}
-
-fn route_record(tenant: &DemoTenant<'_>) -> Value {
-    json!({
-        "version": 1,
-        "tenant_id": tenant.id,
-        "status": "active",
-        "region": REGION,
-        "keys": [{
-            "id": tenant.api_key_id,
-            "sha256": hex::encode(Sha256::digest(tenant.api_key)),
-            "scopes": DEMO_SCOPES,
-            "expires_at": null,
-        }],
-    })
 }

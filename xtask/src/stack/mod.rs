@@ -26,7 +26,7 @@ use cloud::Cloud;
 use core::time::Duration;
 use feeds::Feeds;
 use nix::sys::signal::Signal;
-use provision::Deployment;
+use provision::{Deployment, Queues};
 use secrets::Secrets;
 use souk_names::Names;
 use std::fs::File;
@@ -119,9 +119,13 @@ impl Stack {
             feeds: Feeds::of(&names)?,
             made: Mutex::default(),
         };
+        let began = Instant::now();
+        // The edge is told what the directory knows, so there must be one.
+        let queues = deployment.prepare().await?;
+        let directory = databases.directory(Role::Owner)?;
         let (edge_url, ()) = tokio::try_join!(
-            self.start_edge(&artefacts, &secrets, &origin_url),
-            self.deploy(&deployment),
+            self.start_edge(&artefacts, &secrets, &origin_url, &directory),
+            self.deploy(&deployment, &queues, began),
         )?;
         psp::tell_the_edge(&psp_url, &edge_url, &secrets).await?;
         self.console.follow_functions(&cloud, &self.state);
@@ -193,10 +197,11 @@ impl Stack {
         artefacts: &Artefacts,
         secrets: &Secrets,
         origin_url: &str,
+        directory: &Url,
     ) -> Result<String> {
         let began = Instant::now();
         let edge = edge::Edge::new(&self.repo, &self.state, artefacts)?;
-        edge.publish_routes(secrets).await?;
+        edge.publish(artefacts, directory).await?;
         let command = edge.command(secrets, origin_url)?;
         // SIGINT is what Ctrl-C sends: wrangler then ends its workerd.
         let lines = self.parts.start("edge", command, Signal::SIGINT)?;
@@ -206,9 +211,15 @@ impl Stack {
         Ok(edge.url())
     }
 
-    async fn deploy(&self, deployment: &Deployment<'_>) -> Result<()> {
-        let began = Instant::now();
-        let operator = deployment.run().await?;
+    async fn deploy(
+        &self,
+        deployment: &Deployment<'_>,
+        queues: &Queues,
+        began: Instant,
+    ) -> Result<()> {
+        let mut operator = deployment.run(queues).await?;
+        let edge = edge::Edge::home(&self.state);
+        operator.push(("SOUK_EDGE_LOCAL", edge.display().to_string()));
         let lines = operator
             .iter()
             .map(|(name, value)| format!("export {name}='{value}'\n"));

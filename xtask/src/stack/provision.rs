@@ -32,7 +32,7 @@ const SWEEPER: &str = "sweeper";
 const RECONCILE: &str = "reconcile";
 
 /// Where a function finds the directory, and the shards.
-const DIRECTORY: &str = "SOUK_DIRECTORY_DATABASE_URL";
+pub(super) const DIRECTORY: &str = "SOUK_DIRECTORY_DATABASE_URL";
 const SHARDS: &str = "SOUK_SHARDS";
 /// `souk_sk_` and what an operator may see of a key besides.
 const SHOWN_PREFIX_CHARS: usize = 14;
@@ -119,6 +119,7 @@ pub(crate) struct Deployment<'a> {
 }
 
 /// The URLs of a queue and of the one for what fails too often.
+#[derive(Debug)]
 struct Urls {
     queue: String,
     dlq: String,
@@ -134,7 +135,9 @@ impl Urls {
     }
 }
 
-struct Queues {
+/// What events and their bell go through.
+#[derive(Debug)]
+pub(crate) struct Queues {
     doorbell: Urls,
     read_models: Urls,
     order_process: Urls,
@@ -158,22 +161,27 @@ impl Queues {
 }
 
 impl Deployment<'_> {
-    /// Queues, then the schema, then what uses both. Returns the environment of an operator's commands.
-    pub(crate) async fn run(&self) -> Result<Vec<(&'static str, String)>> {
+    /// Queues, and the schema with the demo tenants.
+    pub(crate) async fn prepare(&self) -> Result<Queues> {
         let (queues, ()) = tokio::try_join!(self.queues(), self.migrate())?;
+        Ok(queues)
+    }
+
+    /// What uses both. Returns the environment of an operator's commands.
+    pub(crate) async fn run(&self, queues: &Queues) -> Result<Vec<(&'static str, String)>> {
         tokio::try_join!(
-            self.orders(&queues),
+            self.orders(queues),
             self.catalog(),
-            self.payments(&queues),
-            self.webhooks(&queues),
-            self.outbox_relay(&queues),
-            self.read_models(&queues),
-            self.sweeper(&queues),
-            self.order_process(&queues),
+            self.payments(queues),
+            self.webhooks(queues),
+            self.outbox_relay(queues),
+            self.read_models(queues),
+            self.sweeper(queues),
+            self.order_process(queues),
             self.reconcile(),
         )?;
         self.nothing_is_missing()?;
-        self.operator(&queues)
+        self.operator(queues)
     }
 
     /// All that `infra/souk.json` has was made, but for what it says the local cloud does without.

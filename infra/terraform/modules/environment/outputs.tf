@@ -46,6 +46,7 @@ output "edge" {
     kv_namespace_ids    = module.edge.kv_namespace_ids
     signing_ring_secret = module.secrets.rotated["edge"].name
     hosts               = var.cloudflare.hosts
+    account_id          = var.cloudflare.account_id
   }
 }
 
