@@ -26,7 +26,11 @@ pub(super) async fn package_all(
     let functions = which.functions()?;
     let mut build = Command::new(&repo.cargo);
     build.args(["build", "--release"]).current_dir(&repo.root);
-    for package in functions.iter().map(String::as_str).chain([PSP_SIMULATOR, OPERATOR.0]) {
+    for package in functions
+        .iter()
+        .map(String::as_str)
+        .chain([PSP_SIMULATOR, OPERATOR.0])
+    {
         build.args(["--package", package]);
     }
     build.env("CARGO_TARGET_DIR", &repo.target);
