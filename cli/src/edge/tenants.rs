@@ -84,7 +84,7 @@ pub(crate) async fn limits(tools: &TenantTools, command: Limits) -> Result<Chang
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Cors {
-    /// Lets pages of these origins read answers, such as https://shop.example, and no others.
+    /// Lets pages of these origins read answers, such as <https://shop.example>, and no others.
     Set {
         tenant: TenantId,
         origins: Vec<String>,

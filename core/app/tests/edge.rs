@@ -7,6 +7,7 @@
     clippy::arithmetic_side_effects,
     clippy::too_many_lines,
     clippy::as_conversions,
+    clippy::result_large_err,
     reason = "tests"
 )]
 

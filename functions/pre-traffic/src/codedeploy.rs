@@ -1,4 +1,4 @@
-//! The two calls of AWS CodeDeploy that are needed, signed by hand: its SDK would be the largest crate of this one.
+//! The two calls of AWS `CodeDeploy` that are needed, signed by hand: its SDK would be the largest crate of this one.
 
 use crate::{Delivery, Doubt, NewVersion, Verdict};
 use aws_config::SdkConfig;
@@ -23,7 +23,7 @@ const ATTEMPTS_MAX: u32 = 4;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const WAIT_MS_MAX: u64 = 1_000;
 
-/// CodeDeploy in one region.
+/// `CodeDeploy` in one region.
 #[derive(Clone)]
 pub struct CodeDeploy {
     http: Client,

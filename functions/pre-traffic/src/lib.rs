@@ -31,7 +31,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// In CodeDeploy's words.
+    /// In `CodeDeploy`'s words.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "Succeeded",

@@ -1,4 +1,4 @@
-//! Lambda entry point of what CodeDeploy asks before it moves any traffic to a new version.
+//! Lambda entry point of what `CodeDeploy` asks before it moves any traffic to a new version.
 
 use aws_config::SdkConfig;
 use core::time::Duration;
@@ -17,7 +17,7 @@ const BOUNDS: AwsBounds = AwsBounds {
     attempts_max: 2,
 };
 
-/// What CodeDeploy sends.
+/// What `CodeDeploy` sends.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Asked {

@@ -41,8 +41,8 @@ pub(super) async fn package_all(
         (PSP_SIMULATOR, artefacts.psp_simulator()),
         (OPERATOR.1, artefacts.operator()),
     ] {
-        let built = repo.target.join("release").join(program);
-        replace(&built, &copy).with_context(|| format!("cannot copy {program}"))?;
+        let compiled = repo.target.join("release").join(program);
+        replace(&compiled, &copy).with_context(|| format!("cannot copy {program}"))?;
     }
     let mut entries = BTreeMap::new();
     for function in functions {

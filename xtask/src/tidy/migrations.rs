@@ -49,7 +49,8 @@ fn is_checked(name: &str, from: i64) -> bool {
         .split('_')
         .next()
         .and_then(|number| number.parse().ok());
-    name.ends_with(".sql") && number.is_none_or(|number: i64| number >= from)
+    let is_sql = Path::new(name).extension().is_some_and(|end| end == "sql");
+    is_sql && number.is_none_or(|number: i64| number >= from)
 }
 
 #[cfg(test)]

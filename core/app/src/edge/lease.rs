@@ -27,7 +27,8 @@ impl Default for PublishPatience {
 #[derive(Debug)]
 pub(super) struct Lease<'a> {
     tools: &'a TenantTools,
-    token: i64,
+    /// The fencing token.
+    fence: i64,
 }
 
 impl<'a> Lease<'a> {
@@ -42,7 +43,7 @@ impl<'a> Lease<'a> {
             let taken = tx.take_edge_lease(&tools.operator, LEASE_S).await?;
             tx.commit().await?;
             let holder = match taken {
-                Ok(token) => return Ok(Self { tools, token }),
+                Ok(fence) => return Ok(Self { tools, fence }),
                 Err(holder) => holder,
             };
             if deadline.is_none_or(|deadline| Instant::now() >= deadline) {
@@ -56,7 +57,7 @@ impl<'a> Lease<'a> {
     /// Begins a transaction in which the lease is this one's until the end.
     pub(super) async fn begin(&self) -> Result<DirectoryTx, EdgeError> {
         let mut tx = self.tools.directory.begin().await?;
-        if tx.hold_edge_lease(self.token, LEASE_S).await? {
+        if tx.hold_edge_lease(self.fence, LEASE_S).await? {
             return Ok(tx);
         }
         tx.rollback().await?;
@@ -72,7 +73,7 @@ impl<'a> Lease<'a> {
     pub(super) async fn release(self) {
         let release = async {
             let mut tx = self.tools.directory.begin().await?;
-            tx.release_edge_lease(self.token).await?;
+            tx.release_edge_lease(self.fence).await?;
             tx.commit().await
         };
         if let Err(error) = release.await {

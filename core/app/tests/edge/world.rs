@@ -223,13 +223,11 @@ impl Store {
                 }
             }
         });
-        match fault {
-            Some(Fault::After | Fault::Half) => failed(),
-            _ => {
-                refused.retain(|key| keys.contains(key));
-                Ok(refused)
-            }
+        if let Some(Fault::After | Fault::Half) = fault {
+            return failed();
         }
+        refused.retain(|key| keys.contains(key));
+        Ok(refused)
     }
 }
 

@@ -110,6 +110,10 @@ impl DirectoryTx {
 
     /// Enters a publication that has these entries instead of the ones before it with the keys of
     /// `ended`; all others go on. It is the one after the last.
+    #[allow(
+        clippy::as_conversions,
+        reason = "how the query macro is told a parameter's type"
+    )]
     pub async fn insert_publication(
         &mut self,
         publication: &PublicationRow,
