@@ -37,7 +37,7 @@ export default {
     let step = policy.begin(facts(request, startedMs));
     for (;;) {
       if (step[1] === "+") {
-        context.waitUntil(chores(env));
+        context.waitUntil(chores(env, context));
       }
       const lines = step.slice(step.indexOf("\n") + 1);
       switch (step[0]) {
@@ -66,7 +66,7 @@ export default {
           break;
         }
         default:
-          step = await wait(step[0], lines, env);
+          step = await wait(step[0], lines, env, context);
       }
     }
   },
@@ -96,7 +96,7 @@ function facts(request, nowMs) {
 }
 
 /** Does what a step waits for, and returns the next one. */
-async function wait(kind, lines, env) {
+async function wait(kind, lines, env, context) {
   const end = lines.indexOf("\n");
   const handle = Number(lines.slice(0, end));
   const rest = lines.slice(end + 1);
@@ -105,7 +105,7 @@ async function wait(kind, lines, env) {
       await learn(rest, env);
       return policy.resume(handle, Date.now());
     case "J":
-      await learnKeys(rest);
+      await learnKeys(rest, context);
       return policy.resume(handle, Date.now());
     case "V":
       return policy.proved(handle, await holds(rest.split("\n")), Date.now());
@@ -119,10 +119,10 @@ async function wait(kind, lines, env) {
   }
 }
 
-async function chores(env) {
+async function chores(env, context) {
   const names = policy.take_chores().split("\n").filter((name) => name !== "");
   await Promise.all(
-    names.map((name) => (name[0] === "K" ? learn(name.slice(1), env) : learnKeys(name.slice(1)))),
+    names.map((name) => (name[0] === "K" ? learn(name.slice(1), env) : learnKeys(name.slice(1), context))),
   );
 }
 
@@ -137,11 +137,13 @@ async function learn(key, env) {
 }
 
 /** One fetch of an address at a time: who comes meanwhile waits for the same, but not for ever. */
-async function learnKeys(url) {
+async function learnKeys(url, context) {
   let flight = flights.get(url);
   if (flight === undefined) {
     flight = fetchKeys(url).finally(() => flights.delete(url));
     flights.set(url, flight);
+    // Also where its own client goes away meanwhile: the others would wait for nothing.
+    context.waitUntil(flight);
   }
   await Promise.race([flight, pause(KEYS_TIMEOUT_MS + 500)]);
 }
@@ -253,7 +255,9 @@ async function forward(text, request, body, startedMs, context) {
   }
   const response = new Response(origin.body, origin);
   finish(response.headers, plan);
-  const kept = cacheKey === "" ? response : await keep(cacheKey, response, context, startedMs);
+  // An answer to HEAD has no body that could be kept for GET.
+  const mayKeep = cacheKey !== "" && request.method === "GET";
+  const kept = mayKeep ? await keep(cacheKey, response, context, startedMs) : response;
   written(plan.log, response.status, startedMs);
   return kept;
 }
