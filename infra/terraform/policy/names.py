@@ -6,6 +6,7 @@ import re
 import tomllib
 
 CONSTANT = re.compile(r'pub const (\w+): &str = "(SOUK_\w+)";')
+OPTION = re.compile(r'\benv = "(SOUK_\w+)"')
 WORD = re.compile(r"\w+")
 CALL = re.compile(r"(?<![\w.:])(?:\w+::)*?(?:(\w+)::)?(\w+)\s*\(")
 METHOD = re.compile(r"lookup\s*\.\s*(\w+)")
@@ -42,6 +43,11 @@ def _items(text):
         body.append(line.split("fn ", 1)[1] if found else line)
     if name:
         yield name, "\n".join(body)
+
+
+def options(root):
+    """Variables by which the command line takes its options."""
+    return {name for path in _sources(os.path.join(root, "cli", "src")) for name in OPTION.findall(_text(path))}
 
 
 class Reads:
@@ -98,7 +104,8 @@ def problems(root, spec):
             yield f"infra/souk.json gives {variable} to {name}, which does not read it"
     for variable in sorted(set(reads.constants.values()) - ever_set - set(not_set)):
         yield f"nobody is given {variable}: name it in variables_not_set, with the reason"
-    for variable in sorted(set(not_set) - set(reads.constants.values())):
+    known = set(reads.constants.values()) | options(root)
+    for variable in sorted(set(not_set) - known):
         yield f"variables_not_set names {variable}, which nobody knows"
     yield from edge(root, spec["edge"])
     told = "\n".join(_text(path) for path in _sources(os.path.join(root, "functions")))
