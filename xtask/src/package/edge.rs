@@ -1,7 +1,7 @@
 //! The edge worker's bundle: the policy in WASM, and the JavaScript around it.
 
 use super::inputs::hash_inputs;
-use super::{Artefacts, EdgeEntry};
+use super::{Artefacts, EdgeEntry, wasm};
 use crate::files;
 use crate::process::run_foreground;
 use crate::repo::Repo;
@@ -81,21 +81,7 @@ pub(super) async fn package(
 async fn build(repo: &Repo, out: &Path) -> Result<()> {
     let tools = EdgeTools::find(repo)?;
     let search_path = tools.path(&repo.search_path)?;
-    let mut cargo = Command::new("cargo");
-    cargo
-        .args(["build", "--profile", "edge", "--package", "souk-edge"])
-        .args(["--target", TARGET])
-        .current_dir(&repo.root)
-        .env("CARGO_TARGET_DIR", &repo.target);
-    if let Some(toolchain) = &repo.wasm_toolchain {
-        cargo.env("RUSTUP_TOOLCHAIN", toolchain);
-    }
-    run(
-        &mut cargo,
-        "the edge worker does not build; where the target wasm32-unknown-unknown \
-        cannot be installed, SOUK_WASM_TOOLCHAIN can name a toolchain that has it",
-    )
-    .await?;
+    wasm::compile(repo, "souk-edge", "edge", TARGET).await?;
 
     let draft = repo.target.join("souk-edge-bundle");
     fs::create_dir_all(&draft)?;

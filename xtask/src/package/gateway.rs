@@ -1,12 +1,10 @@
 //! The gateway: the policy in a Spin component, and its manifest beside it.
 
 use super::inputs::hash_inputs;
-use super::{Artefacts, GatewayEntry};
-use crate::process::run_foreground;
+use super::{Artefacts, GatewayEntry, wasm};
 use crate::repo::Repo;
 use anyhow::{Context as _, Result, bail};
 use std::fs;
-use tokio::process::Command;
 
 const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "gateway";
@@ -47,7 +45,7 @@ pub(super) async fn package(
     {
         return Ok(before.clone());
     }
-    build(repo).await?;
+    wasm::compile(repo, "souk-gateway", PROFILE, TARGET).await?;
     fs::copy(&compiled, &component)
         .with_context(|| format!("cannot copy {}", compiled.display()))?;
     Ok(GatewayEntry {
@@ -81,23 +79,4 @@ fn beside_component(manifest: &str) -> Result<String> {
         bail!("wasm/gateway/{MANIFEST} has no line that begins with `source = `");
     }
     Ok(text)
-}
-
-async fn build(repo: &Repo) -> Result<()> {
-    let mut cargo = Command::new("cargo");
-    cargo
-        .args(["build", "--profile", PROFILE, "--package", "souk-gateway"])
-        .args(["--target", TARGET])
-        .current_dir(&repo.root)
-        .env("CARGO_TARGET_DIR", &repo.target);
-    if let Some(toolchain) = &repo.wasm_toolchain {
-        cargo.env("RUSTUP_TOOLCHAIN", toolchain);
-    }
-    if !run_foreground(&mut cargo).await?.success() {
-        bail!(
-            "the gateway does not build; where the target {TARGET} cannot be installed, \
-            SOUK_WASM_TOOLCHAIN can name a toolchain that has it"
-        );
-    }
-    Ok(())
 }

@@ -5,6 +5,7 @@ mod edge;
 mod function;
 mod gateway;
 mod inputs;
+mod wasm;
 
 use crate::repo::Repo;
 use anyhow::{Context, Result, bail};
@@ -14,17 +15,17 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-/// Which functions are packaged.
+/// What is packaged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Which {
     /// What the local cloud runs.
     Here,
-    /// What a cloud runs besides.
+    /// What a cloud runs besides, and the gateway.
     All,
 }
 
 impl Which {
-    /// Their packages, each of which becomes a Lambda function of the same name.
+    /// Packages of functions, each of which becomes a Lambda function of the same name.
     fn functions(self) -> Result<Vec<String>> {
         let names = Names::read()?;
         let functions = names.functions.iter();
@@ -75,12 +76,7 @@ impl Artefacts {
     fn require_all(&self) -> Result<()> {
         let functions = Which::Here.functions()?;
         let zips = functions.iter().map(|function| self.zip(function));
-        for path in zips.chain([
-            self.edge_module(),
-            self.gateway_component(),
-            self.psp_simulator(),
-            self.operator(),
-        ]) {
+        for path in zips.chain([self.edge_module(), self.psp_simulator(), self.operator()]) {
             if !path.is_file() {
                 bail!(
                     "{} is missing: SOUK_ARTEFACTS must name a folder that \
@@ -160,7 +156,10 @@ async fn package(repo: &Repo, dir: &Path, which: Which) -> Result<Artefacts> {
     let manifest = Manifest {
         functions: function::package_all(repo, &artefacts, &before, which).await?,
         edge: Some(edge::package(repo, &artefacts, before.edge.as_ref()).await?),
-        gateway: Some(gateway::package(repo, &artefacts, before.gateway.as_ref()).await?),
+        gateway: match which {
+            Which::Here => before.gateway.clone(),
+            Which::All => Some(gateway::package(repo, &artefacts, before.gateway.as_ref()).await?),
+        },
     };
     if manifest != before {
         fs::write(&path, serde_json::to_vec_pretty(&manifest)?)?;
@@ -175,13 +174,18 @@ pub(crate) async fn run_edge(repo: &Repo, dir: Option<&Path>) -> Result<()> {
     fs::create_dir_all(&dir)?;
     let artefacts = Artefacts { dir };
     let entry = edge::package(repo, &artefacts, None).await?;
-    let module = artefacts.edge_module();
-    println!(
-        "{:>8} KiB  {} and its WASM, gzip",
-        entry.gzip_kib,
-        module.display()
-    );
+    tell_edge(&artefacts, &entry);
     Ok(())
+}
+
+fn tell_edge(artefacts: &Artefacts, edge: &EdgeEntry) {
+    let (kib, module) = (edge.gzip_kib, artefacts.edge_module());
+    println!("{kib:>8} KiB  {} and its WASM, gzip", module.display());
+}
+
+fn tell_gateway(artefacts: &Artefacts, gateway: &GatewayEntry) {
+    let (kib, component) = (gateway.bytes.div_ceil(1024), artefacts.gateway_component());
+    println!("{kib:>8} KiB  {}", component.display());
 }
 
 /// `cargo xtask package`
@@ -193,17 +197,11 @@ pub(crate) async fn run(repo: &Repo, dir: Option<&Path>) -> Result<()> {
         let kib = entry.zip_bytes.div_ceil(1024);
         println!("{kib:>8} KiB  {}", artefacts.dir.join(&entry.zip).display());
     }
-    if let Some(edge) = manifest.edge {
-        let module = artefacts.edge_module();
-        println!(
-            "{:>8} KiB  {} and its WASM, gzip",
-            edge.gzip_kib,
-            module.display()
-        );
+    if let Some(edge) = &manifest.edge {
+        tell_edge(&artefacts, edge);
     }
-    if let Some(gateway) = manifest.gateway {
-        let kib = gateway.bytes.div_ceil(1024);
-        println!("{kib:>8} KiB  {}", artefacts.gateway_component().display());
+    if let Some(gateway) = &manifest.gateway {
+        tell_gateway(&artefacts, gateway);
     }
     Ok(())
 }
@@ -214,7 +212,6 @@ pub(crate) async fn run_gateway(repo: &Repo, dir: Option<&Path>) -> Result<()> {
     fs::create_dir_all(&dir)?;
     let artefacts = Artefacts { dir };
     let entry = gateway::package(repo, &artefacts, None).await?;
-    let kib = entry.bytes.div_ceil(1024);
-    println!("{kib:>8} KiB  {}", artefacts.gateway_component().display());
+    tell_gateway(&artefacts, &entry);
     Ok(())
 }
