@@ -1,6 +1,7 @@
 """A plan of Terraform as JSON: its resources, and texts in them that are JSON themselves."""
 
 import json
+import re
 
 
 class Resource:
@@ -58,8 +59,9 @@ def listed(value):
 
 
 def filled(path, out):
-    """Copies a plan with a text in place of keys that are not known before they are made, for scanners that take what is
-    unknown for missing."""
+    """Copies a plan for a scanner. Keys that are not known before they are made get a text, since it takes what is unknown
+    for missing. Each policy gets a name of its own: checkov judges by type and name, without the module, so of all the
+    policies named `this` it would look only at the one that it happens to meet first."""
     text = "arn:aws:kms:eu-central-1:123456789012:key/known-after-apply"
     with open(path, encoding="utf-8") as file:
         plan = json.load(file)
@@ -83,6 +85,8 @@ def filled(path, out):
     def walk(module):
         for resource in module.get("resources", []):
             resource["values"] = by_address.get(resource["address"], resource["values"])
+            if resource["type"] == "aws_iam_role_policy":
+                resource["name"] = re.sub(r"\W+", "_", resource["address"])
         for child in module.get("child_modules", []):
             walk(child)
 
