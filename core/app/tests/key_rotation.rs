@@ -22,6 +22,9 @@ const JUMPS: [i64; 8] = [1, 4, 14, 16, 19, 21, 25 * 60, 31 * 24 * 60];
 /// Runs that end a rotation from wherever it is, one each hour.
 const RUNS_MAX: usize = 60;
 
+/// Polls after which a run has made all its calls.
+const CALL_HALVES_MAX: usize = 7;
+
 /// Runs each hour, undisturbed, until the key of before does not exist any more.
 fn converges(world: &World, from: &str) {
     world.quiet();
@@ -78,6 +81,18 @@ async fn a_rotation_goes_its_way() {
     );
 }
 
+/// A rotation of which so many steps are done, and the next is due.
+fn before_step(step: usize) -> World {
+    let world = World::new();
+    for _ in 0..step {
+        world.replicate();
+        let run = world.start(false);
+        world.finish(run);
+        world.pass(31 * 24 * 60);
+    }
+    world
+}
+
 /// Every step dies at every one of its calls, before or after the effect, or with an effect that comes late; and then
 /// the run that repeats it dies too, at every one of its own.
 #[tokio::test(start_paused = true)]
@@ -86,14 +101,8 @@ async fn every_step_may_die_twice() {
     for step in 0..6 {
         for (polls, late) in (0..10).flat_map(|p| [(p, false), (p, true)]) {
             for again in [0, 2, 3, 5, 6] {
-                let world = World::new();
+                let world = before_step(step);
                 let first = world.signs();
-                for _ in 0..step {
-                    world.replicate();
-                    let run = world.start(false);
-                    world.finish(run);
-                    world.pass(31 * 24 * 60);
-                }
                 world.replicate();
                 let run = world.start(false);
                 if world.poll(run, polls) {
@@ -110,6 +119,37 @@ async fn every_step_may_die_twice() {
         }
     }
     assert!(deaths > 200, "only {deaths} runs died");
+}
+
+/// Two runs stand still, each somewhere between its calls, while others take steps; then both go on with what they
+/// saw. Two may have made a key of the same id, and a third been told that the regions have it, when it is the other
+/// that they have: what is written must be what was read, and only where it still is.
+#[tokio::test(start_paused = true)]
+async fn runs_that_are_late_write_over_nothing() {
+    for step in 0..6 {
+        for way in 0..=2 * CALL_HALVES_MAX.pow(2) {
+            let (early, late) = (way / 2 % CALL_HALVES_MAX, way / 2 / CALL_HALVES_MAX);
+            let between = 1 + way % 2;
+            let world = before_step(step);
+            let first = world.signs();
+            let early_run = world.start(true);
+            world.poll(early_run, early);
+            for _ in 0..between {
+                let run = world.start(true);
+                world.finish(run);
+            }
+            let late_run = world.start(false);
+            world.poll(late_run, late);
+            world.poll(early_run, 2 * CALL_HALVES_MAX);
+            world.replicate();
+            world.poll(late_run, 2 * CALL_HALVES_MAX);
+            // What they wrote is not copied for as long as it takes until a key may sign.
+            world.pass(21);
+            let run = world.start(false);
+            world.finish(run);
+            converges(&world, &first);
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
