@@ -144,6 +144,10 @@ fn stack_variables(facts: &Facts) -> Result<Variables> {
             "SOUK_TEST_ARTEFACTS",
             facts.artefacts.dir.display().to_string(),
         ),
+        (
+            "SOUK_TEST_OPERATOR_ENV",
+            facts.operator.display().to_string(),
+        ),
     ];
     if let Some(replica) = databases.replica() {
         variables.push((REPLICA_VARIABLE, replica.to_string()));

@@ -15,12 +15,8 @@ mod webhooks;
 
 use cloud::{Cloud, Fate, Told};
 use serde_json::{Value, json};
-use souk_app::Clock as _;
-use souk_domain::{
-    Event, EventData, EventId, OrderConfirmedV1, OrderId, RequestId, TenantId, Timestamp,
-};
+use souk_domain::TenantId;
 use souk_testkit::{OWNER_ROLE, TestDatabase, TestTenant};
-use uuid::Uuid;
 
 /// Tenants that the directory has placed on a shard, and a queue.
 struct Shop {
@@ -91,25 +87,6 @@ impl Shop {
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
             .collect()
-    }
-}
-
-/// The `sequence`th event of an order, now.
-fn event(of: &TestTenant, order: OrderId, sequence: u64) -> Event {
-    let now: Timestamp = of.clock.now();
-    Event {
-        id: EventId::from_uuid(of.tools.ids.uuid_v7(now)),
-        tenant_id: of.id,
-        subject: order.into(),
-        sequence,
-        time: now,
-        correlation_id: RequestId::from_uuid(Uuid::now_v7()),
-        causation_id: None,
-        traceparent: None,
-        data: EventData::OrderConfirmedV1(OrderConfirmedV1 {
-            order_id: order,
-            confirmed_at: now,
-        }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `souk parked`: what a consumer did not understand is shown, comes again in order, or is given up.
 
-use crate::{Fate, Shop, event, named};
+use crate::{Fate, Shop, named};
 use souk_app::parked::{ParkReason, park};
 use souk_domain::{Event, EventHead, OrderId, Queue};
 use souk_testkit::TestTenant;
@@ -12,7 +12,7 @@ async fn parks(tenant: &TestTenant, count: u64) -> Vec<Event> {
     let mut events = Vec::new();
     // The last comes first: a release has to order them itself.
     for sequence in (1..=count).rev() {
-        let event = event(tenant, order, sequence);
+        let event = tenant.order_confirmed(order, sequence);
         let body = event.to_json_text().unwrap();
         let head: EventHead = serde_json::from_str(&body).unwrap();
         let reason = if sequence == 1 {

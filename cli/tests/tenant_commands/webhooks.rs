@@ -1,6 +1,6 @@
 //! `souk webhooks`: endpoints are shown, and what was missed is sent again.
 
-use crate::{Shop, event, named};
+use crate::{Shop, named};
 use souk_app::webhooks::{NewSecret, SealingKeys, create_endpoint, enter_deliveries};
 use souk_app::{Once, StoredResponse};
 use souk_domain::webhook::{EndpointSettings, EventFilter, WebhookEndpoint};
@@ -49,7 +49,7 @@ async fn what_was_missed_is_shown_and_sent_again() {
     let endpoint = endpoint(of).await.to_string();
     let mut events = Vec::new();
     for _ in 0..3 {
-        let event = event(of, OrderId::from_uuid(Uuid::now_v7()), 1);
+        let event = of.order_confirmed(OrderId::from_uuid(Uuid::now_v7()), 1);
         enter_deliveries(&of.tools, &event).await.unwrap();
         events.push(event.id.to_string());
     }

@@ -6,8 +6,8 @@ use souk_app::{
 };
 use souk_domain::pricing::{QUOTE_KEY_BYTES, QuoteKeys};
 use souk_domain::{
-    Currency, Money, Order, OrderRequest, Principal, Quantity, RequestId, RequestedLine, TenantId,
-    Timestamp,
+    Currency, Event, EventData, EventId, Money, Order, OrderConfirmedV1, OrderId, OrderRequest,
+    Principal, Quantity, RequestId, RequestedLine, TenantId, Timestamp,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -80,6 +80,11 @@ impl TestTenant {
         Self { id, tools, clock }
     }
 
+    /// The `sequence`th event of an order of this tenant, now: that it was confirmed.
+    pub fn order_confirmed(&self, order: OrderId, sequence: u64) -> Event {
+        order_confirmed(self.id, self.tools.clock.now(), order, sequence)
+    }
+
     /// Someone who acts for this tenant.
     pub fn caller(&self) -> Caller {
         caller(self.id)
@@ -96,6 +101,29 @@ pub fn caller(tenant: TenantId) -> Caller {
         request_id: RequestId::from_uuid(Uuid::now_v7()),
         traceparent: None,
         consistency: None,
+    }
+}
+
+/// The `sequence`th event of an order: that it was confirmed at `now`.
+pub fn order_confirmed(
+    tenant_id: TenantId,
+    now: Timestamp,
+    order_id: OrderId,
+    sequence: u64,
+) -> Event {
+    Event {
+        id: EventId::from_uuid(Uuid::now_v7()),
+        tenant_id,
+        subject: order_id.into(),
+        sequence,
+        time: now,
+        correlation_id: RequestId::from_uuid(Uuid::now_v7()),
+        causation_id: None,
+        traceparent: None,
+        data: EventData::OrderConfirmedV1(OrderConfirmedV1 {
+            order_id,
+            confirmed_at: now,
+        }),
     }
 }
 

@@ -23,7 +23,9 @@ mod round_trips;
 
 pub use database::{HeldTransaction, Probe, SERVER_URL_VARIABLE, TestDatabase, UNPUBLISHED};
 pub use directory::OWNER_ROLE;
-pub use fixtures::{FixedClock, TestTenant, caller, order_request, quote_keys, respond};
+pub use fixtures::{
+    FixedClock, TestTenant, caller, order_confirmed, order_request, quote_keys, respond,
+};
 pub use own_server::OwnServer;
 pub use pgbouncer::{Pgbouncer, WITHOUT_PGBOUNCER_VARIABLE};
 pub use psp::{PspAnswer, ScriptedPsp};

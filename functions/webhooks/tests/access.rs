@@ -8,10 +8,9 @@
 
 use access_matrix::{MARK, Matrix, Row, Shop, Stranger, USED_KEY, access_tests, guard, row};
 use serde_json::{Value, json};
-use souk_app::Clock as _;
 use souk_app::webhooks::{SealingKeys, enter_deliveries};
 use souk_domain::webhook::TargetRules;
-use souk_domain::{Event, EventData, EventId, OrderConfirmedV1, OrderId, RequestId};
+use souk_domain::{EventId, OrderId};
 use souk_runtime::operations::Function;
 use souk_testkit::{TestDatabase, TestTenant};
 use souk_webhooks::{WebhooksState, router};
@@ -34,24 +33,10 @@ fn settings(description: &str) -> Value {
 /// given up.
 async fn events(first: &TestTenant, db: &TestDatabase) -> [EventId; 2] {
     let order = OrderId::from_uuid(Uuid::now_v7());
-    let now = first.clock.now();
     let mut ids = [EventId::from_uuid(Uuid::nil()); 2];
     for (id, sequence) in ids.iter_mut().zip(1..) {
-        *id = EventId::from_uuid(first.tools.ids.uuid_v7(now));
-        let event = Event {
-            id: *id,
-            tenant_id: first.id,
-            subject: order.into(),
-            sequence,
-            time: now,
-            correlation_id: RequestId::from_uuid(Uuid::now_v7()),
-            causation_id: None,
-            traceparent: None,
-            data: EventData::OrderConfirmedV1(OrderConfirmedV1 {
-                order_id: order,
-                confirmed_at: now,
-            }),
-        };
+        let event = first.order_confirmed(order, sequence);
+        *id = event.id;
         enter_deliveries(&first.tools, &event).await.unwrap();
     }
     db.execute(&format!(

@@ -17,13 +17,10 @@ use souk_app::{AppError, ExpectedVersion, Once, StoredResponse, Tools};
 use souk_domain::webhook::{
     Description, EndpointSettings, EventFilter, TargetRules, WebhookEndpoint,
 };
-use souk_domain::{
-    Event, EventData, EventId, IdempotencyKey, OrderConfirmedV1, OrderId, RequestFingerprint,
-    RequestId,
-};
+use souk_domain::{IdempotencyKey, OrderId, RequestFingerprint};
 use souk_runtime::adapters::SystemClock;
 use souk_runtime::webhook_sender::HttpWebhookSender;
-use souk_testkit::{TestDatabase, TestTenant};
+use souk_testkit::{TestDatabase, TestTenant, order_confirmed};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -173,22 +170,8 @@ async fn the_official_library_accepts_what_is_sent_and_nothing_that_was_altered(
         settings: DeliverySettings::default(),
     };
     let deliver = async || {
-        let now = tools.clock.now();
         let order = OrderId::from_uuid(Uuid::now_v7());
-        let event = Event {
-            id: EventId::from_uuid(tools.ids.uuid_v7(now)),
-            tenant_id: tenant.id,
-            subject: order.into(),
-            sequence: 1,
-            time: now,
-            correlation_id: RequestId::from_uuid(Uuid::now_v7()),
-            causation_id: None,
-            traceparent: None,
-            data: EventData::OrderConfirmedV1(OrderConfirmedV1 {
-                order_id: order,
-                confirmed_at: now,
-            }),
-        };
+        let event = order_confirmed(tenant.id, tools.clock.now(), order, 1);
         enter_deliveries(&tools, &event).await.unwrap();
         let stop_at = tokio::time::Instant::now() + Duration::from_secs(60);
         let report = deliver_due_of(&webhooks, [tenant.id], stop_at).await;

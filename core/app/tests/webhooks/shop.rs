@@ -8,10 +8,7 @@ use souk_app::webhooks::{
 };
 use souk_app::{AppError, Clock as _, Database, ExpectedVersion, Once, StoredResponse};
 use souk_domain::webhook::{EndpointSettings, WebhookEndpoint, WebhookSecret};
-use souk_domain::{
-    Event, EventData, EventId, OrderConfirmedV1, OrderId, RequestFingerprint, RequestId,
-    WebhookEndpointId,
-};
+use souk_domain::{Event, EventId, OrderId, RequestFingerprint, WebhookEndpointId};
 use souk_testkit::{TestDatabase, TestTenant};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -220,21 +217,7 @@ impl Shop {
 
     /// The `sequence`th event of an order, now.
     pub(crate) fn event(&self, order: OrderId, sequence: u64) -> Event {
-        let now = self.tenant.clock.now();
-        Event {
-            id: EventId::from_uuid(self.tenant.tools.ids.uuid_v7(now)),
-            tenant_id: self.tenant.id,
-            subject: order.into(),
-            sequence,
-            time: now,
-            correlation_id: RequestId::from_uuid(Uuid::now_v7()),
-            causation_id: None,
-            traceparent: None,
-            data: EventData::OrderConfirmedV1(OrderConfirmedV1 {
-                order_id: order,
-                confirmed_at: now,
-            }),
-        }
+        self.tenant.order_confirmed(order, sequence)
     }
 
     pub(crate) fn order() -> OrderId {

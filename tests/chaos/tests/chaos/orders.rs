@@ -5,12 +5,9 @@ use crate::plan::Scale;
 use core::time::Duration;
 use fastrand::Rng;
 use futures::future::join_all;
-use souk_domain::{
-    Event, EventData, EventId, Money, OrderConfirmedV1, OrderId, OrderPlacedV1, RequestId,
-    TenantId, Timestamp,
-};
+use souk_domain::{Event, EventData, Money, OrderId, OrderPlacedV1, TenantId, Timestamp};
 use souk_postgres::{DatabaseError, Shards, outbox};
-use souk_testkit::TestTenant;
+use souk_testkit::{TestTenant, order_confirmed};
 use uuid::Uuid;
 
 const WRITERS: usize = 6;
@@ -83,7 +80,7 @@ impl Orders {
     }
 
     fn event(&self, order: OrderId, sequence: u64) -> Event {
-        let mut event = event(self.tenant, self.now, order, sequence);
+        let mut event = order_confirmed(self.tenant, self.now, order, sequence);
         if sequence == 1 {
             event.data = EventData::OrderPlacedV1(self.placed(order));
         }
@@ -106,27 +103,5 @@ impl Orders {
             customer_reference: None,
             placed_at: self.now,
         }
-    }
-}
-
-/// An event of an order, which says no more than that it was confirmed.
-pub(crate) fn confirmed(tenant: &TestTenant, order: OrderId, sequence: u64) -> Event {
-    event(tenant.id, tenant.tools.clock.now(), order, sequence)
-}
-
-fn event(tenant_id: TenantId, now: Timestamp, order_id: OrderId, sequence: u64) -> Event {
-    Event {
-        id: EventId::from_uuid(Uuid::now_v7()),
-        tenant_id,
-        subject: order_id.into(),
-        sequence,
-        time: now,
-        correlation_id: RequestId::from_uuid(Uuid::now_v7()),
-        causation_id: None,
-        traceparent: None,
-        data: EventData::OrderConfirmedV1(OrderConfirmedV1 {
-            order_id,
-            confirmed_at: now,
-        }),
     }
 }

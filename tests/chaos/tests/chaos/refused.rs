@@ -1,7 +1,6 @@
 //! An SQS that refuses two entries of a request of ten, for what is in them: their aggregates wait, and
 //! nobody else does.
 
-use crate::orders::confirmed;
 use crate::queue::{QueueService, client};
 use core::time::Duration;
 use souk_app::{RelaySettings, relay_outbox};
@@ -25,7 +24,7 @@ async fn write(tenant: &TestTenant) -> Vec<OrderId> {
     let orders: Vec<OrderId> = ids.take(10).map(OrderId::from_uuid).collect();
     for sequence in 1..=EVENTS_EACH {
         for order in &orders {
-            let event = confirmed(tenant, *order, sequence);
+            let event = tenant.order_confirmed(*order, sequence);
             let mut tx = tenant.tools.db.begin(tenant.id).await.unwrap();
             let text = event.to_json_text().unwrap();
             outbox::append(&mut tx, &event, &text).await.unwrap();
