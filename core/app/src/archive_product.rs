@@ -21,6 +21,7 @@ pub async fn archive_product(
     respond: impl Fn(Result<&Product, &AppError>) -> StoredResponse + Send + Sync,
 ) -> Result<Answer, AppError> {
     let act = async |tx: &mut souk_postgres::TenantTx, now| {
+        skus::lock_catalog(tx).await?;
         let mut product = products::load_for_update(tx, &code)
             .await?
             .ok_or(CatalogRefusal::ProductNotFound)?;

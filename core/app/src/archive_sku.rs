@@ -23,6 +23,7 @@ pub async fn archive_sku(
     respond: impl Fn(Result<&Offer, &AppError>) -> StoredResponse + Send + Sync,
 ) -> Result<Answer, AppError> {
     let act = async |tx: &mut TenantTx, now| {
+        skus::lock_catalog(tx).await?;
         let mut variant = skus::load_for_update(tx, &sku)
             .await?
             .ok_or(CatalogRefusal::SkuNotFound)?;

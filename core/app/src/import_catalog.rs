@@ -42,12 +42,13 @@ pub async fn import_catalog(
     run_once(tools, caller, once, act, |e| respond(Err(e))).await
 }
 
-/// Locks products before skus before stock, each in order, as all who change the catalog do.
+/// Locks the catalog before products before skus before stock, each in order, as all who change the catalog do.
 async fn apply(
     tx: &mut TenantTx,
     checked: Checked,
     now: Timestamp,
 ) -> Result<ImportReport, AppError> {
+    skus::lock_catalog(tx).await?;
     let products = catalog_imports::lock_products(tx, checked.product_codes()).await?;
     catalog_imports::lock_skus(tx, checked.skus()).await?;
     let cells = inventory::lock(tx, &checked.places()).await?;

@@ -21,6 +21,7 @@ pub async fn put_prices(
     respond: impl Fn(Result<&PriceSchedule, &AppError>) -> StoredResponse + Send + Sync,
 ) -> Result<Answer, AppError> {
     let act = async |tx: &mut TenantTx, _now| {
+        skus::lock_catalog(tx).await?;
         skus::load_for_update(tx, &sku)
             .await?
             .ok_or(CatalogRefusal::SkuNotFound)?;

@@ -23,6 +23,7 @@ pub async fn put_sku(
     respond: impl Fn(Result<&Offer, &AppError>) -> StoredResponse + Send + Sync,
 ) -> Result<Answer, AppError> {
     let act = async |tx: &mut TenantTx, now| {
+        skus::lock_catalog(tx).await?;
         check_product(tx, content.product.as_ref()).await?;
         let before = skus::load_for_update(tx, &sku).await?;
         check_version(&expected, before.map(|variant| variant.version))?;

@@ -178,8 +178,25 @@ pub async fn archive_all_of(
     Ok(())
 }
 
-/// Says that skus, prices or rules have changed: what was priced before is priced anew. Last in a
-/// transaction, since all that change a catalog wait here for each other.
+/// Lets nobody else change skus or prices of the tenant, or archive its products, until the transaction ends. First in
+/// a transaction: rows that are not there yet cannot be locked, so that of two who make the same ones in one order each
+/// could end up with some that the other one waits for.
+pub async fn lock_catalog(tx: &mut TenantTx) -> Result<(), DatabaseError> {
+    let tenant = tx.tenant().as_uuid();
+    // Locks the row, and changes nothing of it where it is there.
+    sqlx::query!(
+        "INSERT INTO souk.catalog_revisions AS r (tenant_id, revision) VALUES ($1, 0) \
+         ON CONFLICT ON CONSTRAINT catalog_revisions_pkey DO UPDATE SET revision = r.revision \
+         WHERE false",
+        tenant,
+    )
+    .execute(tx.connection())
+    .await?;
+    Ok(())
+}
+
+/// Says that skus, prices or rules have changed: what was priced before is priced anew. Where [`lock_catalog`] has
+/// not come first it is the last in a transaction, since all that change a catalog wait here for each other.
 pub async fn raise_catalog_revision(tx: &mut TenantTx) -> Result<(), DatabaseError> {
     sqlx::query_scalar!("SELECT souk.raise_catalog_revision()")
         .fetch_one(tx.connection())

@@ -627,14 +627,25 @@ async fn imports_that_cross_each_other_neither_lock_up_nor_lose_rows() {
     };
     for _ in 0..3 {
         let bodies: Vec<Value> = (0..6).map(|n| rows(n % 2 == 0)).collect();
-        let calls = bodies
-            .iter()
-            .map(|body| shop.call("POST /v1/catalog-imports", SHOP, &[], Some(body)));
+        let calls = bodies.iter().map(async |body| {
+            loop {
+                let answer = shop
+                    .call("POST /v1/catalog-imports", SHOP, &[], Some(body))
+                    .await;
+                // On a slow machine the last of the six waits for longer than anyone may.
+                if answer.status == StatusCode::OK || answer.problem() != problem(503, "contended")
+                {
+                    break answer;
+                }
+            }
+        });
         for answer in join_all(calls).await {
             assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
             assert_eq!(answer.json()["applied"], json!(60));
         }
     }
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(shop.db.number(deadlocks).await, 0);
     let stock = "SELECT count(*)::bigint * 1000 + sum(available)::bigint FROM souk.stock_levels";
     assert_eq!(shop.db.number(stock).await, 60_180);
     assert_eq!(shop.db.number("SELECT count(*) FROM souk.prices").await, 60);

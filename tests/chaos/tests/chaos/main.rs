@@ -34,7 +34,7 @@ use orders::Orders;
 use plan::{Plan, Scale};
 use queue::QueueService;
 use souk_testkit::{OwnServer, TestDatabase, TestTenant};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use tokio::time::timeout;
 use workers::{ROLE, Workers};
 
@@ -61,13 +61,19 @@ fn killed_and_stopped_processes_lose_double_and_reorder_nothing() {
     // Shown when the test fails.
     println!("again: SOUK_TEST_SEED={seed} {}", scale.command());
     runtime.block_on(async {
-        timeout(scale.limit, chaos(scale, seed))
-            .await
-            .expect("it converges");
+        let waits_for = Mutex::new("the start");
+        let ended = timeout(scale.limit, chaos(scale, seed, &waits_for)).await;
+        assert!(
+            ended.is_ok(),
+            "after {:?} it still waited for {}",
+            scale.limit,
+            waits_for.lock().unwrap()
+        );
     });
 }
 
-async fn chaos(scale: Scale, seed: u64) {
+async fn chaos(scale: Scale, seed: u64, waits_for: &Mutex<&'static str>) {
+    let now_waits_for = |what| *waits_for.lock().unwrap() = what;
     let mut rng = fastrand::Rng::with_seed(seed);
     let postgres = Arc::new(OwnServer::start().await);
     let db = TestDatabase::create_on(&postgres.url()).await;
@@ -82,15 +88,20 @@ async fn chaos(scale: Scale, seed: u64) {
     let plan = Plan::new(scale, &mut rng);
     gate.set_plan(relays.clone(), &plan, rng.fork());
 
+    now_waits_for("the writers and what was to be restarted");
     let orders = Orders::new(scale, &tenant);
     let written = orders.write(rng.u64(..));
     let restarted = plan.carry_out(&gate, &consumers, &postgres, &queue);
     let ((), ()) = tokio::join!(written, restarted);
     // Whoever stopped last wakes before the end is looked at.
+    now_waits_for("a relay that was stopped");
     gate.until_all_woken().await;
+    now_waits_for("the effects of all events");
     books.until_applied(scale).await;
+    now_waits_for("a relay that finds its lanes to be another's");
     let late = relays.until_one_found_out().await;
 
+    now_waits_for("processes that were killed to end");
     let deliveries = consumers.end().await;
     relays.end().await;
     books::assert_first_deliveries_in_order(&deliveries, scale);
