@@ -114,6 +114,28 @@ impl Gate {
         }
     }
 
+    /// Writers wait for this before each event, of which they have `written` so many: they are not far ahead of the relays,
+    /// and go on only when what is planned can meet a request. Otherwise the last relay that is to be stopped could find
+    /// all work done, because another one slept the while.
+    pub(crate) async fn until_more_is_wanted(&self, written: usize, ahead: usize) {
+        crate::until(async || {
+            let sleeps = self.asleep.load(Ordering::SeqCst) > 0;
+            written < self.taken().saturating_add(ahead) && !(sleeps && self.wants_a_stop())
+        })
+        .await;
+    }
+
+    /// Whether a stop is due: one of the plan's, or one more, since nobody has found out yet that its lanes were
+    /// taken from it: one without lanes has none to lose, and one may be killed before it can say so.
+    fn wants_a_stop(&self) -> bool {
+        let taken = self.taken();
+        let plan = self.plan.lock().unwrap();
+        match plan.stops.front() {
+            Some(moment) => *moment <= taken,
+            None => self.relays.get().unwrap().found_out() == 0,
+        }
+    }
+
     pub(crate) async fn until_all_woken(&self) {
         crate::until(async || self.asleep.load(Ordering::SeqCst) == 0).await;
     }
@@ -137,10 +159,11 @@ impl Gate {
 
     fn fate(&self) -> Fate {
         let taken = self.taken();
+        let wants_a_stop = self.wants_a_stop();
         let mut plan = self.plan.lock().unwrap();
         let due = |moments: &VecDeque<usize>| moments.front().is_some_and(|m| *m <= taken);
         // One at a time, so that there is always somebody who takes over.
-        if due(&plan.stops) && self.asleep.load(Ordering::SeqCst) == 0 {
+        if wants_a_stop && self.asleep.load(Ordering::SeqCst) == 0 {
             plan.stops.pop_front();
             self.asleep.fetch_add(1, Ordering::SeqCst);
             return match plan.rng.u8(..3) {

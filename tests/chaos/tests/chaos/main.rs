@@ -90,7 +90,7 @@ async fn chaos(scale: Scale, seed: u64, waits_for: &Mutex<&'static str>) {
 
     now_waits_for("the writers and what was to be restarted");
     let orders = Orders::new(scale, &tenant);
-    let written = orders.write(rng.u64(..));
+    let written = orders.write(&gate, rng.u64(..));
     let restarted = plan.carry_out(&gate, &consumers, &postgres, &queue);
     let ((), ()) = tokio::join!(written, restarted);
     // Whoever stopped last wakes before the end is looked at.
@@ -119,7 +119,7 @@ async fn chaos(scale: Scale, seed: u64, waits_for: &Mutex<&'static str>) {
         gate.unanswered(),
     );
     assert_eq!(gate.kills(), scale.relay_kills, "every kill has happened");
-    assert_eq!(gate.stops(), scale.relay_stops, "every stop has happened");
+    assert!(gate.stops() >= scale.relay_stops, "every stop has happened");
     assert!(takeovers > 0, "no lease ended before its holder came back");
     assert!(gate.unanswered() > 0, "the queue service was never away");
     drop(queue);

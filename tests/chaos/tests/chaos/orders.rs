@@ -1,6 +1,7 @@
 //! The writers: events of many aggregates, each in a transaction of its own, some of which stay open for
 //! a while before they commit.
 
+use crate::gate::Gate;
 use crate::plan::Scale;
 use core::time::Duration;
 use fastrand::Rng;
@@ -8,6 +9,7 @@ use futures::future::join_all;
 use souk_domain::{Event, EventData, Money, OrderId, OrderPlacedV1, TenantId, Timestamp};
 use souk_postgres::{DatabaseError, Shards, outbox};
 use souk_testkit::{TestTenant, order_confirmed};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use uuid::Uuid;
 
 const WRITERS: usize = 6;
@@ -18,6 +20,7 @@ pub(crate) struct Orders {
     shards: Shards,
     aggregates: Vec<OrderId>,
     now: Timestamp,
+    written: AtomicUsize,
 }
 
 impl Orders {
@@ -29,20 +32,21 @@ impl Orders {
             shards: tenant.tools.db.clone(),
             aggregates: aggregates.collect(),
             now: tenant.tools.clock.now(),
+            written: AtomicUsize::new(0),
         }
     }
 
     /// Writes all events of all aggregates.
-    pub(crate) async fn write(&self, seed: u64) {
+    pub(crate) async fn write(&self, gate: &Gate, seed: u64) {
         let writers = (0..WRITERS).map(|writer| {
             let seed = seed.wrapping_add(u64::try_from(writer).unwrap());
-            self.write_every(writer, Rng::with_seed(seed))
+            self.write_every(gate, writer, Rng::with_seed(seed))
         });
         join_all(writers).await;
     }
 
     /// One writer's share: an aggregate has one writer, who takes them in turn.
-    async fn write_every(&self, writer: usize, mut rng: Rng) {
+    async fn write_every(&self, gate: &Gate, writer: usize, mut rng: Rng) {
         let mine: Vec<OrderId> = self
             .aggregates
             .iter()
@@ -52,6 +56,8 @@ impl Orders {
             .collect();
         for sequence in 1..=self.scale.events_each {
             for order in &mine {
+                let written = self.written.fetch_add(1, Ordering::SeqCst);
+                gate.until_more_is_wanted(written, self.scale.ahead()).await;
                 let event = self.event(*order, u64::try_from(sequence).unwrap());
                 // Later positions become visible before this one when the commit is late.
                 let late = (rng.u8(..) < 8).then(|| Duration::from_millis(rng.u64(1..200)));

@@ -55,6 +55,11 @@ impl Scale {
         self.aggregates * self.events_each
     }
 
+    /// How many events writers may be ahead of the queue.
+    pub(crate) const fn ahead(self) -> usize {
+        self.events() / 10
+    }
+
     /// What repeats a run of this size.
     pub(crate) const fn command(self) -> &'static str {
         if self.full {

@@ -150,13 +150,12 @@ impl Workers {
     }
 
     /// How often a relay came back to lanes that were another's.
-    fn found_out(&self) -> usize {
+    pub(crate) fn found_out(&self) -> usize {
         let lines = self.lines.lock().unwrap();
         lines.iter().filter(|line| line.contains(LOST)).count()
     }
 
-    /// Waits until a relay has come back to lanes that were another's: one that slept always does, and
-    /// some are killed before they can say so.
+    /// Waits until a relay has come back to lanes that were another's.
     pub(crate) async fn until_one_found_out(&self) -> usize {
         crate::until(async || self.found_out() > 0).await;
         self.found_out()
