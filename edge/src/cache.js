@@ -69,7 +69,8 @@ const OF_ONE_ANSWER = new Set([
 /** Seconds for which anyone may keep an answer (RFC 9111); 0 where that is not said. */
 function maxAge(headers) {
   const control = headers.get("cache-control") ?? "";
-  if (/no-store|no-cache|private/i.test(control) || headers.has("set-cookie") || isVarying(headers)) {
+  const isOfOne = headers.has("set-cookie") || headers.has("content-encoding") || isVarying(headers);
+  if (/no-store|no-cache|private/i.test(control) || isOfOne) {
     return 0;
   }
   const shared = /(?:^|[\s,])s-maxage=(\d{1,9})/i.exec(control) ?? /(?:^|[\s,])max-age=(\d{1,9})/i.exec(control);

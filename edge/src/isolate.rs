@@ -2,15 +2,17 @@
 
 use crate::facts::Facts;
 use crate::limiter::parse_answer;
-use crate::step::Step;
+use crate::step::{Manner, Step};
 use souk_domain::RequestId;
 use souk_policy::ForwardPlan;
 use souk_policy::address::AddressLimiter;
 use souk_policy::breaker::Breaker;
 use souk_policy::config::Config;
 use souk_policy::decide::{IssuerKey, Known, Next, Opening, RequestFacts, Tenant, decide, open};
+use souk_policy::flights::Flights;
 use souk_policy::gcra::Verdict;
-use souk_policy::jose::PublicKey;
+use souk_policy::hedge::HedgeBudget;
+use souk_policy::jose::{ProofId, Proofs, PublicKey};
 use souk_policy::jwks_cache::{JwksEntry, Lookup};
 use souk_policy::limit::{LimitQuestion, Limited, Silence};
 use souk_policy::limit_states::States;
@@ -34,7 +36,7 @@ const FETCH_MS_MAX: u64 = 5_000;
 /// One for each isolate: requests at the same time share it.
 #[derive(Debug)]
 pub(crate) struct Isolate {
-    config: Option<Config>,
+    config: Option<Rc<Config>>,
     settings: Store<Settings>,
     records: Store<RouteRecord>,
     key_sets: BTreeMap<String, KeySet>,
@@ -48,6 +50,9 @@ pub(crate) struct Isolate {
     chores: Vec<String>,
     /// Until when the host keeps which answers, in Unix milliseconds.
     kept: BTreeMap<String, u64>,
+    flights: Flights,
+    proofs: Proofs,
+    hedges: HedgeBudget,
 }
 
 #[derive(Debug, Default)]
@@ -69,6 +74,10 @@ struct Pending {
     question: Option<LimitQuestion>,
     limited: Option<Limited>,
     plan: Option<Box<ForwardPlan>>,
+    /// Of the signature that the host is asked about.
+    proof: Option<ProofId>,
+    /// Whether it has waited for another's answer.
+    has_waited: bool,
 }
 
 #[derive(Debug)]
@@ -94,7 +103,25 @@ impl Isolate {
             last_handle: 0,
             chores: Vec::new(),
             kept: BTreeMap::new(),
+            flights: Flights::new(),
+            proofs: Proofs::new(),
+            hedges: HedgeBudget::new(),
         }
+    }
+
+    /// The fetch is over that others wait for, and there is nothing for them.
+    pub(crate) fn landed_unshared(&mut self, key: &str, now_ms: u64) {
+        self.flights.landed_unshared(key, now_ms);
+    }
+
+    /// Whether a second request may be sent beside one that is late.
+    pub(crate) fn may_hedge(&mut self) -> bool {
+        self.hedges.spend()
+    }
+
+    fn is_kept_fresh(&self, key: &str, now_ms: u64) -> bool {
+        let until_ms = self.kept.get(key);
+        until_ms.is_some_and(|until_ms| now_ms < *until_ms)
     }
 
     /// The host keeps an answer until then; 0 where it does not any more.
@@ -103,11 +130,12 @@ impl Isolate {
             self.kept.remove(key);
         } else {
             self.kept.insert(key.to_owned(), until_ms);
+            self.flights.landed(key);
         }
     }
 
     pub(crate) fn configure(&mut self, config: Config) {
-        self.config = Some(config);
+        self.config = Some(Rc::new(config));
     }
 
     /// A request has come.
@@ -122,6 +150,8 @@ impl Isolate {
             question: None,
             limited: None,
             plan: None,
+            proof: None,
+            has_waited: false,
         };
         let Some(facts) = Facts::parse(text) else {
             return Step::broken();
@@ -136,6 +166,10 @@ impl Isolate {
     }
 
     pub(crate) fn proved(&mut self, handle: u32, holds: bool, now_ms: u64) -> Step {
+        let proof = self.pending.get(&handle).and_then(|one| one.proof);
+        if let Some(proof) = proof.filter(|_| holds) {
+            self.proofs.add(proof);
+        }
         self.resume_with(handle, now_ms, |pending| {
             pending.signature_holds = Some(holds);
         })
@@ -230,7 +264,7 @@ impl Isolate {
             }
             Opening::LookUp(route_key) => route_key,
         };
-        let config = self.config.clone().ok_or_else(misconfigured)?;
+        let config = Rc::clone(self.config.as_ref().ok_or_else(misconfigured)?);
         if pending.turns > TURNS_MAX {
             return Err(unroutable());
         }
@@ -269,11 +303,18 @@ impl Isolate {
                     let algorithm = wanted.issuer.algorithm;
                     let key_id = wanted.key_id.as_deref();
                     match self.key(&url, key_id, algorithm, now_ms) {
-                        Some(found) => pending.key = Some(found),
-                        None => return Ok(Step::Keys { handle: 0, url }),
+                        Ok(found) => pending.key = Some(found),
+                        Err(step) => return Ok(step),
                     }
                 }
-                Next::Verify(check) => return Ok(Step::verify(&check)),
+                Next::Verify(check) => {
+                    let proof = Proofs::id(&check);
+                    if !self.proofs.has(&proof) {
+                        pending.proof = Some(proof);
+                        return Ok(Step::verify(&check));
+                    }
+                    pending.signature_holds = Some(true);
+                }
                 Next::Limit(question) => {
                     if self.limiter.may_try(now_ms) {
                         let step = Step::limit(&question);
@@ -284,12 +325,13 @@ impl Isolate {
                 }
                 Next::Forward(plan) => {
                     let key = plan.cache_key();
-                    if self
-                        .kept
-                        .get(&key)
-                        .is_some_and(|until_ms| now_ms < *until_ms)
-                    {
+                    if self.is_kept_fresh(&key, now_ms) {
                         return Ok(Step::kept(&plan, &key));
+                    }
+                    // Before the origin is looked at: who waits must not use up its trial.
+                    if !pending.has_waited && self.flights.is_under_way(&key, now_ms) {
+                        pending.has_waited = true;
+                        return Ok(Step::Wait { handle: 0, key });
                     }
                     let refused = self.check_origin(&plan, &config, now_ms);
                     if refused.is_err() && self.kept.contains_key(&key) {
@@ -301,7 +343,14 @@ impl Isolate {
                         pending.plan = Some(plan);
                         return Ok(Step::Body { handle: 0 });
                     }
-                    return Step::forward(&plan, &[], &config, now_ms);
+                    // An answer to HEAD is nobody else's: it has no body.
+                    let is_waited_for = plan.method() == "GET" && self.flights.begin(&key, now_ms);
+                    self.hedges.earn();
+                    let manner = Manner {
+                        is_waited_for,
+                        has_old_answer: self.kept.contains_key(&key),
+                    };
+                    return Step::forward(&plan, &[], (&config, manner), now_ms);
                 }
             }
         }
@@ -314,7 +363,7 @@ impl Isolate {
             return Step::broken();
         };
         let id = plan.identity().request_id;
-        Step::forward(&plan, body, config, now_ms)
+        Step::forward(&plan, body, (config, Manner::default()), now_ms)
             .unwrap_or_else(|problem| refused(&problem, id, &plan))
     }
 
@@ -375,14 +424,14 @@ impl Isolate {
         }
     }
 
-    /// The key, or nothing where it has to be fetched.
+    /// The key, or where to get it.
     fn key(
         &mut self,
         url: &str,
         key_id: Option<&str>,
         algorithm: souk_policy::jose::Algorithm,
         now_ms: u64,
-    ) -> Option<KeyFound> {
+    ) -> Result<KeyFound, Step> {
         if self.key_sets.len() >= KEY_SETS_MAX && !self.key_sets.contains_key(url) {
             self.key_sets.clear();
         }
@@ -397,16 +446,23 @@ impl Isolate {
                     set.begin(now_ms);
                     self.chore_if(true, "J", url);
                 }
-                Some(found)
+                Ok(found)
+            }
+            // Somebody else fetches: the host lets all wait for the same answer.
+            Lookup::Fetch | Lookup::Unknown | Lookup::Unavailable if is_fetching => {
+                Err(Step::keys(url))
+            }
+            Lookup::Fetch if set.entry.wants_store(now_ms) => {
+                set.entry.asking_store(now_ms);
+                set.fetching_since_ms = Some(now_ms);
+                Err(Step::stored_keys(url))
             }
             Lookup::Fetch => {
                 set.begin(now_ms);
-                None
+                Err(Step::keys(url))
             }
-            // Somebody else fetches: the host lets all wait for the same answer.
-            Lookup::Unknown | Lookup::Unavailable if is_fetching => None,
-            Lookup::Unknown => Some(KeyFound::Unknown),
-            Lookup::Unavailable => Some(KeyFound::Unavailable),
+            Lookup::Unknown => Ok(KeyFound::Unknown),
+            Lookup::Unavailable => Ok(KeyFound::Unavailable),
         }
     }
 
@@ -486,6 +542,14 @@ impl Isolate {
         set.fetching_since_ms = None;
         let learned = set.entry.fetched(body, cache_control, now_ms);
         learned.map_err(|error| format!("{url}: {error}"))
+    }
+
+    /// What the store has of an issuer's keys: nothing, or a text.
+    pub(crate) fn learn_stored_keys(&mut self, url: &str, value: Option<&str>, now_ms: u64) {
+        if let Some(set) = self.key_sets.get_mut(url) {
+            set.fetching_since_ms = None;
+            set.entry.stored(value.unwrap_or_default(), now_ms);
+        }
     }
 
     pub(crate) fn keys_failed(&mut self, url: &str) {

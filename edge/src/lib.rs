@@ -70,6 +70,7 @@ fn no_answer(kind: &str, request_id: &str) -> String {
 )]
 mod border {
     use super::{RESPONSE_STRIPPED, configure_from, limiter, no_answer, step, with_isolate};
+    use souk_policy::jwks_cache::{JwksEntry, store_key};
     use wasm_bindgen::prelude::wasm_bindgen;
 
     #[wasm_bindgen]
@@ -138,6 +139,36 @@ mod border {
             isolate.learn_keys(url, body, cache_control.as_deref(), ms(now_ms))
         };
         with_isolate(learned).err()
+    }
+
+    /// What to put into the store of keys that were learned.
+    #[wasm_bindgen]
+    pub fn keys_to_store(
+        body: &[u8],
+        cache_control: Option<String>,
+        now_ms: f64,
+    ) -> Option<String> {
+        JwksEntry::to_store(body, cache_control.as_deref(), ms(now_ms))
+    }
+
+    #[wasm_bindgen]
+    pub fn keys_store_key(url: &str) -> String {
+        store_key(url)
+    }
+
+    #[wasm_bindgen]
+    pub fn learn_stored_keys(url: &str, value: Option<String>, now_ms: f64) {
+        with_isolate(|isolate| isolate.learn_stored_keys(url, value.as_deref(), ms(now_ms)));
+    }
+
+    #[wasm_bindgen]
+    pub fn landed_unshared(key: &str, now_ms: f64) {
+        with_isolate(|isolate| isolate.landed_unshared(key, ms(now_ms)));
+    }
+
+    #[wasm_bindgen]
+    pub fn may_hedge() -> bool {
+        with_isolate(|isolate| isolate.may_hedge())
     }
 
     #[wasm_bindgen]

@@ -6,11 +6,24 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64URL;
 use souk_policy::config::Config;
 use souk_policy::jose::SignatureCheck;
+use souk_policy::jwks_cache::store_key;
 use souk_policy::limit::LimitQuestion;
 use souk_policy::log::log_line;
 use souk_policy::problem::{Answer, Problem};
 use souk_policy::{ForwardPlan, ORIGIN_TIMEOUT_MS};
 use std::fmt::Write as _;
+
+/// Milliseconds that the origin may take where there is an old answer to give instead.
+const IMPATIENT_TIMEOUT_MS: u32 = 2_000;
+
+/// What is known of a request on its way to the origin besides its plan.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Manner {
+    /// Others wait for its answer.
+    pub(crate) is_waited_for: bool,
+    /// There is an old answer.
+    pub(crate) has_old_answer: bool,
+}
 
 /// What the host is to do for a request.
 #[derive(Debug, Clone)]
@@ -21,6 +34,14 @@ pub(crate) enum Step {
     Kv { handle: u32, key: String },
     /// Fetch these keys, and resume.
     Keys { handle: u32, url: String },
+    /// Look up what the store has of these keys, and resume.
+    StoredKeys {
+        handle: u32,
+        url: String,
+        store_key: String,
+    },
+    /// Another request fetches the same: wait for it, and resume.
+    Wait { handle: u32, key: String },
     /// Say whether this signature holds.
     Verify { handle: u32, check: String },
     /// Ask the limiter.
@@ -48,6 +69,21 @@ impl Step {
         Self::Kv {
             handle: 0,
             key: key.to_owned(),
+        }
+    }
+
+    pub(crate) fn keys(url: &str) -> Self {
+        Self::Keys {
+            handle: 0,
+            url: url.to_owned(),
+        }
+    }
+
+    pub(crate) fn stored_keys(url: &str) -> Self {
+        Self::StoredKeys {
+            handle: 0,
+            url: url.to_owned(),
+            store_key: store_key(url),
         }
     }
 
@@ -79,7 +115,7 @@ impl Step {
     pub(crate) fn forward(
         plan: &ForwardPlan,
         body: &[u8],
-        config: &Config,
+        (config, manner): (&Config, Manner),
         now_ms: u64,
     ) -> Result<Self, Problem> {
         let now_unix_s = i64::try_from(now_ms / 1_000).unwrap_or(i64::MAX);
@@ -90,13 +126,26 @@ impl Step {
             .filter(|_| plan.is_canary());
         let base = canary.unwrap_or(&config.origin_url);
         let mut text = String::with_capacity(2_048);
-        let flags = [plan.may_be_repeated().then_some('r'), canary.map(|_| 'c')];
+        let key = plan.cache_key();
+        let is_read = !plan.reads_body();
+        let flags = [
+            plan.may_be_repeated().then_some('r'),
+            canary.map(|_| 'c'),
+            // An answer to HEAD has no body to keep.
+            (!key.is_empty() && plan.method() == "GET").then_some('k'),
+            manner.is_waited_for.then_some('w'),
+        ];
         let flags: String = flags.into_iter().flatten().collect();
+        let timeout_ms = if manner.has_old_answer {
+            IMPATIENT_TIMEOUT_MS
+        } else {
+            ORIGIN_TIMEOUT_MS
+        };
+        let hedge_after_ms = config.hedge_after_ms.filter(|_| is_read).unwrap_or(0);
         let _infallible = write!(
             text,
-            "{base}{}\n{ORIGIN_TIMEOUT_MS}\n{flags}\n{}\n{}\n{}\n",
+            "{base}{}\n{timeout_ms} {hedge_after_ms}\n{flags}\n{key}\n{}\n{}\n",
             plan.target(),
-            plan.cache_key(),
             plan.stripped().join(" "),
             log_line(plan.identity().request_id, Some(plan), None),
         );
@@ -119,6 +168,8 @@ impl Step {
             Self::Answer { .. } | Self::Kept { .. } | Self::Forward { .. } | Self::Broken => false,
             Self::Kv { .. }
             | Self::Keys { .. }
+            | Self::StoredKeys { .. }
+            | Self::Wait { .. }
             | Self::Verify { .. }
             | Self::Limit { .. }
             | Self::Body { .. } => true,
@@ -129,6 +180,8 @@ impl Step {
         match &mut self {
             Self::Kv { handle, .. }
             | Self::Keys { handle, .. }
+            | Self::StoredKeys { handle, .. }
+            | Self::Wait { handle, .. }
             | Self::Verify { handle, .. }
             | Self::Limit { handle, .. }
             | Self::Body { handle } => *handle = own,
@@ -149,6 +202,12 @@ impl Step {
             }
             Self::Kv { handle, key } => format!("K{plus}\n{handle}\n{key}"),
             Self::Keys { handle, url } => format!("J{plus}\n{handle}\n{url}"),
+            Self::StoredKeys {
+                handle,
+                url,
+                store_key,
+            } => format!("S{plus}\n{handle}\n{url}\n{store_key}"),
+            Self::Wait { handle, key } => format!("W{plus}\n{handle}\n{key}"),
             Self::Verify { handle, check } => format!("V{plus}\n{handle}\n{check}"),
             Self::Limit {
                 handle,

@@ -16,10 +16,17 @@ const BODY_BYTES_MAX = 256 * 1024;
 const KEYS_BYTES_MAX = 64 * 1024 + 1;
 /** A second try begins within this many milliseconds of the first one, or not at all. */
 const RETRY_WITHIN_MS = 3_000;
-const SETTINGS = ["ORIGIN_URL", "CANARY_ORIGIN_URL", "REGION", "SIGNING_KEY_ID", "SIGNING_KEY"];
+/** Milliseconds for which one waits for another's fetch at most (WAIT_MS_MAX in souk-policy). */
+const WAIT_MS = 8_000;
+/** Seconds for which the store has an issuer's keys: fresh for a day at most, and then in use for another. */
+const KEYS_STORED_S = 2 * 24 * 60 * 60;
+const SETTINGS = ["ORIGIN_URL", "CANARY_ORIGIN_URL", "REGION", "SIGNING_KEY_ID", "SIGNING_KEY", "HEDGE_AFTER_MS"];
 const encoder = new TextEncoder();
 const imported = new Map();
+/** Fetches of keys, by their address. */
 const flights = new Map();
+/** Fetches of public answers that others wait for, by the key under which they may be kept. */
+const landings = new Map();
 const stripped = policy.response_stripped().split("\n");
 const keptNames = new Set(stripped.filter((one) => one[0] === "!").map((one) => one.slice(1)));
 const strippedPrefixes = stripped.filter((one) => one.endsWith("*")).map((one) => one.slice(0, -1));
@@ -44,7 +51,7 @@ export default {
         case "A":
           return answer(lines, request.method, startedMs);
         case "F":
-          return forward(lines, request, undefined, startedMs, context);
+          return forwardOnce(lines, request, startedMs, context);
         case "C": {
           const given = kept(lines, request, startedMs);
           if (given !== undefined) {
@@ -105,7 +112,15 @@ async function wait(kind, lines, env, context) {
       await learn(rest, env);
       return policy.resume(handle, Date.now());
     case "J":
-      await learnKeys(rest, context);
+      await learnKeys(rest, () => fetchKeys(rest, env, context), context);
+      return policy.resume(handle, Date.now());
+    case "S": {
+      const [url, key] = rest.split("\n");
+      await learnKeys(url, () => readKeys(url, key, env), context);
+      return policy.resume(handle, Date.now());
+    }
+    case "W":
+      await Promise.race([landings.get(rest), pause(WAIT_MS)]);
       return policy.resume(handle, Date.now());
     case "V":
       return policy.proved(handle, await holds(rest.split("\n")), Date.now());
@@ -122,7 +137,10 @@ async function wait(kind, lines, env, context) {
 async function chores(env, context) {
   const names = policy.take_chores().split("\n").filter((name) => name !== "");
   await Promise.all(
-    names.map((name) => (name[0] === "K" ? learn(name.slice(1), env) : learnKeys(name.slice(1), context))),
+    names.map((name) => {
+      const rest = name.slice(1);
+      return name[0] === "K" ? learn(rest, env) : learnKeys(rest, () => fetchKeys(rest, env, context), context);
+    }),
   );
 }
 
@@ -137,10 +155,10 @@ async function learn(key, env) {
 }
 
 /** One fetch of an address at a time: who comes meanwhile waits for the same, but not for ever. */
-async function learnKeys(url, context) {
+async function learnKeys(url, get, context) {
   let flight = flights.get(url);
   if (flight === undefined) {
-    flight = fetchKeys(url).finally(() => flights.delete(url));
+    flight = get().finally(() => flights.delete(url));
     flights.set(url, flight);
     // Also where its own client goes away meanwhile: the others would wait for nothing.
     context.waitUntil(flight);
@@ -148,7 +166,31 @@ async function learnKeys(url, context) {
   await Promise.race([flight, pause(KEYS_TIMEOUT_MS + 500)]);
 }
 
-async function fetchKeys(url) {
+/** What another isolate has fetched, where it was kept. */
+async function readKeys(url, key, env) {
+  try {
+    const read = env.ROUTES.get(key, { type: "text", cacheTtl: STORE_CACHE_TTL_S });
+    const value = await Promise.race([read, pause(KEYS_TIMEOUT_MS)]);
+    policy.learn_stored_keys(url, value ?? undefined, Date.now());
+  } catch (error) {
+    policy.learn_stored_keys(url, undefined, Date.now());
+    report("keys_not_stored", `${url}: ${error.message}`);
+  }
+}
+
+/** For the isolates that start while the issuer is down. */
+async function storeKeys(url, bytes, cacheControl, env) {
+  const value = policy.keys_to_store(bytes, cacheControl, Date.now());
+  try {
+    if (value !== undefined) {
+      await env.ROUTES.put(policy.keys_store_key(url), value, { expirationTtl: KEYS_STORED_S });
+    }
+  } catch (error) {
+    report("keys_not_stored", `${url}: ${error.message}`);
+  }
+}
+
+async function fetchKeys(url, env, context) {
   try {
     const signal = AbortSignal.timeout(KEYS_TIMEOUT_MS);
     const headers = { accept: "application/json" };
@@ -159,7 +201,11 @@ async function fetchKeys(url) {
     const body = await readStream(response.body, KEYS_BYTES_MAX);
     const cacheControl = response.headers.get("cache-control") ?? undefined;
     const bytes = body ?? new Uint8Array(KEYS_BYTES_MAX);
-    report("keys_unavailable", policy.learn_keys(url, bytes, cacheControl, Date.now()));
+    const refused = policy.learn_keys(url, bytes, cacheControl, Date.now());
+    report("keys_unavailable", refused);
+    if (refused === undefined) {
+      context.waitUntil(storeKeys(url, bytes, cacheControl, env));
+    }
   } catch (error) {
     policy.keys_failed(url);
     report("keys_unavailable", `${url}: ${error.message}`);
@@ -232,11 +278,35 @@ async function readStream(stream, bytesMax) {
   return all;
 }
 
+/** The same for all who ask meanwhile, where the policy lets others wait for this one. */
+function forwardOnce(text, request, startedMs, context) {
+  const forwarded = forward(text, request, undefined, startedMs, context);
+  const [, , flags, key] = text.split("\n", 4);
+  if (flags.includes("w")) {
+    const land = () => {
+      if (landings.get(key) === landing) {
+        landings.delete(key);
+      }
+      // The policy was told of what is kept.
+      if (cached(key, Date.now()) === undefined) {
+        policy.landed_unshared(key, Date.now());
+      }
+    };
+    const landing = forwarded.then(land, land);
+    landings.set(key, landing);
+    // Also where its own client goes away meanwhile.
+    context.waitUntil(landing);
+  }
+  return forwarded;
+}
+
 /** Sends a signed request to the origin, and what it answers to the client. */
 async function forward(text, request, body, startedMs, context) {
-  const [url, timeout, flags, cacheKey, names, log, ...headers] = text.split("\n");
+  const [url, times, flags, cacheKey, names, log, ...headers] = text.split("\n");
+  const [timeoutMs, hedgeAfterMs] = times.split(" ").map(Number);
   const end = headers.indexOf("");
-  const plan = { url, flags, body, request, startedMs, log, cacheKey, answer: headers.slice(end + 1) };
+  const answer = headers.slice(end + 1);
+  const plan = { url, flags, hedgeAfterMs, body, request, startedMs, log, cacheKey, answer };
   const sent = new Headers(request.headers);
   for (const name of names === "" ? [] : names.split(" ")) {
     sent.delete(name);
@@ -244,7 +314,7 @@ async function forward(text, request, body, startedMs, context) {
   for (const [name, value] of pairs(headers.slice(0, end))) {
     sent.set(name, value);
   }
-  const origin = await tried(plan, sent, Number(timeout));
+  const origin = await tried(plan, sent, timeoutMs);
   const failed = typeof origin === "string" || origin.status >= 500;
   const fallback = failed && cacheKey !== "" ? stale(cacheKey, startedMs) : undefined;
   if (fallback !== undefined) {
@@ -255,9 +325,7 @@ async function forward(text, request, body, startedMs, context) {
   }
   const response = new Response(origin.body, origin);
   finish(response.headers, plan);
-  // An answer to HEAD has no body that could be kept for GET.
-  const mayKeep = cacheKey !== "" && request.method === "GET";
-  const kept = mayKeep ? await keep(cacheKey, response, context, startedMs) : response;
+  const kept = flags.includes("k") ? await keep(cacheKey, response, context, startedMs) : response;
   written(plan.log, response.status, startedMs);
   return kept;
 }
@@ -268,7 +336,7 @@ async function tried(plan, headers, timeoutMs) {
   const mayRepeat = plan.flags.includes("r");
   for (let attempt = 0; ; attempt += 1) {
     const leftMs = timeoutMs - (Date.now() - plan.startedMs);
-    const origin = await sentOnce(plan, headers, Math.max(leftMs, 1));
+    const origin = await sentOrHedged(plan, headers, Math.max(leftMs, 1));
     const isDown = typeof origin === "string" || (origin.status >= 502 && origin.status <= 504);
     if (!isDown || (typeof origin !== "string" && origin.headers.has("retry-after"))) {
       if (isTroubled) {
@@ -288,6 +356,29 @@ async function tried(plan, headers, timeoutMs) {
     }
     await pause(20 + Math.random() * 60);
   }
+}
+
+/** What comes first and is an answer, of one request or of two. */
+async function sentOrHedged(plan, headers, timeoutMs) {
+  const first = sentOnce(plan, headers, timeoutMs);
+  if (plan.hedgeAfterMs === 0) {
+    return first;
+  }
+  const early = await Promise.race([first, pause(plan.hedgeAfterMs)]);
+  if (early !== undefined || !policy.may_hedge()) {
+    return first;
+  }
+  const second = sentOnce(plan, headers, Math.max(timeoutMs - plan.hedgeAfterMs, 1));
+  const [winner, other] = await Promise.race([
+    first.then((origin) => [origin, second]),
+    second.then((origin) => [origin, first]),
+  ]);
+  const isDown = typeof winner === "string" || winner.status >= 500;
+  const loser = isDown ? Promise.resolve(winner) : other;
+  const chosen = isDown ? await other : winner;
+  // Nobody reads it.
+  loser.then((origin) => (typeof origin === "string" ? undefined : origin.body?.cancel())).catch(() => {});
+  return chosen;
 }
 
 async function sentOnce(plan, headers, timeoutMs) {

@@ -14,6 +14,8 @@
 mod edge;
 #[path = "support/origin.rs"]
 mod origin;
+#[path = "support/vectors.rs"]
+mod vectors;
 #[path = "support/wire.rs"]
 mod wire;
 #[path = "support/worker.rs"]
@@ -22,26 +24,15 @@ mod worker;
 use edge::{check_problem, ring};
 use origin::{Origin, Reply};
 use serde_json::{Value, json};
-use souk_e2e::variable;
-use std::fs;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 use std::thread;
+use vectors::{entries, hostile_table, testdata};
 use wire::{Answer, Call};
 use worker::{SIGNING_KEY, SIGNING_KEY_ID, Worker};
 
 const READ: &str = "/v1/orders/ord_1";
 const ONE: &str = "one.localhost";
 const KEY_A: &str = "souk_sk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
-
-fn testdata(name: &str) -> Value {
-    let tests = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
-    let path = tests
-        .parent()
-        .unwrap()
-        .join("core/policy/testdata")
-        .join(name);
-    serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
-}
 
 /// The worker with the records of the table of hostile requests, an origin, and the issuers' keys at a
 /// server of their own.
@@ -64,17 +55,9 @@ impl Place {
             let headers = vec![("cache-control", "max-age=600")];
             issuers.reply(path, Reply::With(200, headers, jwks.to_string().into()));
         }
-        let text = testdata("hostile.json").to_string();
-        let text = text.replace("https://keys.example", &format!("http://{keys_host}"));
-        let mut table: Value =
-            serde_json::from_str(&text.replace("\"keys.example\"", &format!("{keys_host:?}")))
-                .unwrap();
+        let mut table = hostile_table(&keys_host);
         change(&mut table);
-        let mut entries = vec![("edge:settings".to_owned(), table["settings"].to_string())];
-        for (key, record) in table["records"].as_object().unwrap() {
-            entries.push((key.clone(), record.to_string()));
-        }
-        let worker = Worker::start_with(&origin.url(), &entries);
+        let worker = Worker::start_with(&origin.url(), &entries(&table));
         Self {
             worker,
             origin,
@@ -433,4 +416,114 @@ fn pages_of_the_tenant_are_told_that_they_may_ask() {
         Some("https://shop.example")
     );
     place.stop();
+}
+
+#[test]
+fn a_providers_webhook_passes_without_a_credential_and_as_it_came() {
+    let place = Place::start(|_| {});
+    let tenant = "ten_0197c0de8f2b7c3a9d4e5f6071829304";
+    let webhook = |tenant: &str| {
+        let target = format!("/v1/psp/stripe/{tenant}");
+        let call = Call::new("POST", "nobody.localhost", &target);
+        call.header("Stripe-Signature", "t=1763700000,v1=5257a869")
+    };
+    let body = b"{ \"id\" : \"evt_1\",\r\n\t\"amount\": 1.50 }";
+    let call = webhook(tenant).key(KEY_A).header("souk-principal", "shop");
+    let answer = place.send(&call.body(body.as_slice()));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let seen = place.origin.take_one();
+    let identity = seen.identity();
+    assert_eq!(identity.principal, "psp");
+    assert_eq!(identity.tenant.to_string(), tenant);
+    assert!(identity.scopes.is_empty());
+    // The provider's signature is over these bytes.
+    assert_eq!(seen.body, body);
+    assert_eq!(
+        seen.header("stripe-signature"),
+        Some("t=1763700000,v1=5257a869")
+    );
+    assert_eq!(seen.header("authorization"), None);
+    for (name, path_tenant) in [
+        (
+            "another tenant's id",
+            "ten_0197c0de8f2b7c3a9d4e5f60718293aa",
+        ),
+        ("no id", "one.localhost"),
+    ] {
+        let answer = place.send(&webhook(path_tenant).body("{}"));
+        check_problem(name, &answer, 404, "tenant_not_found");
+    }
+    let large = webhook(tenant).body(vec![b' '; 256 * 1024 + 1]);
+    check_problem("too large", &place.send(&large), 413, "body_too_large");
+    assert_eq!(place.origin.take_seen().len(), 0);
+    place.stop();
+}
+
+/// What a line of a request may say.
+const LOGGED: [&str; 8] = [
+    "code",
+    "duration_ms",
+    "event",
+    "operation",
+    "over_limit",
+    "request_id",
+    "status",
+    "tenant",
+];
+
+#[test]
+fn the_log_says_what_became_of_each_request_and_nothing_of_who_sent_it() {
+    let place = Place::start(|_| {});
+    let mark = "erika.mustermann";
+    let posted = Call::new("POST", ONE, &format!("/v1/orders?note={mark}"))
+        .header("Idempotency-Key", mark)
+        .header("X-Note", mark)
+        .header("User-Agent", mark)
+        .header("Cookie", mark)
+        .header("CF-Connecting-IP", "198.51.100.77")
+        .header(
+            "traceparent",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        );
+    let calls = [
+        posted
+            .clone()
+            .key(KEY_A)
+            .body(format!("{{\"email\":\"{mark}@example.com\"}}")),
+        posted.body(mark),
+        Call::new("GET", ONE, &format!("/v1/orders/{mark}")).key(place.token("ES256")),
+        Call::new("GET", ONE, &format!("/v1/orders/{mark}")).key(mark),
+        Call::new("GET", &format!("{mark}.localhost"), "/v1/products"),
+        Call::new("GET", ONE, &format!("/{mark}")),
+    ];
+    for call in &calls {
+        place.send(call);
+    }
+    let log = place.stop();
+    let lines: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("edge.request") || line.contains("edge.problem"))
+        .collect();
+    // What is printed lies in a file too.
+    let mut requests = BTreeSet::new();
+    for line in lines {
+        for secret in [
+            mark,
+            "198.51.100.77",
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+            "user-1",
+        ] {
+            assert!(!line.contains(secret), "{secret} is logged: {line}");
+        }
+        let Ok(Value::Object(said)) = serde_json::from_str(line.trim()) else {
+            continue;
+        };
+        assert!(
+            said.keys().all(|name| LOGGED.contains(&name.as_str())),
+            "{line}"
+        );
+        assert!(said["status"].is_u64(), "{line}");
+        requests.insert(said["request_id"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(requests.len(), calls.len(), "{log}");
 }

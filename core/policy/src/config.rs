@@ -1,5 +1,6 @@
 //! A host's settings, read once in the life of an isolate or instance.
 
+use crate::hedge::{AFTER_MS_MAX, AFTER_MS_MIN};
 use crate::identity::is_region;
 use crate::signature::SigningKey;
 
@@ -14,6 +15,8 @@ pub struct Config {
     pub region: String,
     /// The key in use.
     pub signing_key: SigningKey,
+    /// Milliseconds after which a read is asked for a second time beside the first; never where it is not set.
+    pub hedge_after_ms: Option<u32>,
 }
 
 /// A setting that is missing or malformed. It names the setting, never its value.
@@ -51,13 +54,25 @@ impl Config {
         let signing_key =
             SigningKey::from_base64(required("SIGNING_KEY_ID")?, &required("SIGNING_KEY")?)
                 .map_err(|error| refuse("SIGNING_KEY_ID, SIGNING_KEY", &error.to_string()))?;
+        let hedge_after = lookup("HEDGE_AFTER_MS").filter(|text| !text.is_empty());
+        let hedge_after_ms = hedge_after.map(|text| hedge_after_ms(&text)).transpose()?;
         Ok(Self {
             origin_url,
             canary_origin_url,
             region,
             signing_key,
+            hedge_after_ms,
         })
     }
+}
+
+fn hedge_after_ms(text: &str) -> Result<u32, ConfigError> {
+    let parsed = text.parse().ok();
+    let fits = parsed.filter(|ms| (AFTER_MS_MIN..=AFTER_MS_MAX).contains(ms));
+    fits.ok_or_else(|| {
+        let cause = format!("is not {AFTER_MS_MIN} to {AFTER_MS_MAX} milliseconds");
+        refuse("HEDGE_AFTER_MS", &cause)
+    })
 }
 
 fn base_url(setting: &'static str, url: String) -> Result<String, ConfigError> {
@@ -92,7 +107,7 @@ mod tests {
             }
             let secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
             Some(match setting {
-                "CANARY_ORIGIN_URL" => String::new(),
+                "CANARY_ORIGIN_URL" | "HEDGE_AFTER_MS" => String::new(),
                 "ORIGIN_URL" => "https://api.example/$default".to_owned(),
                 "REGION" => "local".to_owned(),
                 "SIGNING_KEY_ID" => "k1".to_owned(),
@@ -107,6 +122,13 @@ mod tests {
         assert_eq!(config.origin_url, "https://api.example/$default");
         assert_eq!(config.region, "local");
         assert_eq!(config.signing_key.id(), "k1");
+        assert_eq!(config.hedge_after_ms, None);
+        let hedged = with("HEDGE_AFTER_MS", Some("250")).unwrap();
+        assert_eq!(hedged.hedge_after_ms, Some(250));
+        for bad in ["9", "5001", "-1", "a"] {
+            let message = with("HEDGE_AFTER_MS", Some(bad)).unwrap_err().to_string();
+            assert!(message.contains("HEDGE_AFTER_MS"), "{message}");
+        }
     }
 
     #[test]

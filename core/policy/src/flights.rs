@@ -1,8 +1,8 @@
 //! One fetch for all who ask for the same public answer at the same time.
 //!
-//! Keys are those of [`ForwardPlan::cache_key`](crate::ForwardPlan::cache_key): a tenant and what is asked for, of
-//! nobody in particular. Who comes second waits for the first one's answer, and gets it only where the origin lets
-//! it be kept; otherwise it asks for itself. A state that hosts keep; times are Unix milliseconds.
+//! Keys are those under which hosts keep answers: a tenant and what is asked for, of nobody in particular. Who
+//! comes second waits for the first one's answer, and gets it only where the origin lets it be kept; otherwise it
+//! asks for itself. A state that hosts keep; times are Unix milliseconds.
 
 use std::collections::BTreeMap;
 
@@ -42,8 +42,8 @@ impl Flights {
         })
     }
 
-    /// To be called by who asks the origin for `key`: whether others may wait for it. Then, [`Flights::landed`] has
-    /// to be said.
+    /// To be called by who asks the origin for `key`: whether others may wait for it. Then, how it
+    /// landed has to be said.
     pub fn begin(&mut self, key: &str, now_ms: u64) -> bool {
         let until_ms = self.unshared_until_ms.get(key);
         let is_unshared = until_ms.is_some_and(|until_ms| now_ms < *until_ms);
@@ -55,16 +55,18 @@ impl Flights {
         true
     }
 
-    /// The first one's fetch is over; `is_kept` says whether others may have its answer.
-    pub fn landed(&mut self, key: &str, is_kept: bool, now_ms: u64) {
+    /// The fetch is over, and others may have its answer.
+    pub fn landed(&mut self, key: &str) {
         self.since_ms_of.remove(key);
-        if is_kept {
-            self.unshared_until_ms.remove(key);
-        } else {
-            make_room(&mut self.unshared_until_ms);
-            let until_ms = now_ms.saturating_add(UNSHARED_MS);
-            self.unshared_until_ms.insert(key.to_owned(), until_ms);
-        }
+        self.unshared_until_ms.remove(key);
+    }
+
+    /// It is over, and the answer is the first one's alone, if there is any.
+    pub fn landed_unshared(&mut self, key: &str, now_ms: u64) {
+        self.since_ms_of.remove(key);
+        make_room(&mut self.unshared_until_ms);
+        let until_ms = now_ms.saturating_add(UNSHARED_MS);
+        self.unshared_until_ms.insert(key.to_owned(), until_ms);
     }
 }
 
@@ -92,7 +94,7 @@ mod tests {
             !flights.begin("a", NOW_MS + 2),
             "who has waited flies alone"
         );
-        flights.landed("a", true, NOW_MS + 3);
+        flights.landed("a");
         assert!(!flights.is_under_way("a", NOW_MS + 4) && flights.begin("a", NOW_MS + 4));
     }
 
@@ -101,7 +103,7 @@ mod tests {
         let mut flights = Flights::new();
         assert!(!flights.begin("", NOW_MS) && !flights.is_under_way("", NOW_MS));
         assert!(flights.begin("a", NOW_MS));
-        flights.landed("a", false, NOW_MS);
+        flights.landed_unshared("a", NOW_MS);
         assert!(!flights.begin("a", NOW_MS + UNSHARED_MS - 1));
         let again_ms = NOW_MS + UNSHARED_MS;
         assert!(flights.begin("a", again_ms));
@@ -118,7 +120,7 @@ mod tests {
             let key = number.to_string();
             flights.begin(&key, NOW_MS);
             if number % 2 == 0 {
-                flights.landed(&key, false, NOW_MS);
+                flights.landed_unshared(&key, NOW_MS);
             }
         }
         assert!(flights.since_ms_of.len() <= KEYS_MAX);
@@ -139,7 +141,11 @@ mod tests {
                 let key = format!("key-{key}");
                 flying.retain(|_, since_ms| now_ms < *since_ms + FLIGHT_MS_MAX);
                 if lands {
-                    flights.landed(&key, is_kept, now_ms);
+                    if is_kept {
+                        flights.landed(&key);
+                    } else {
+                        flights.landed_unshared(&key, now_ms);
+                    }
                     flying.remove(&key);
                     continue;
                 }

@@ -3,7 +3,7 @@
 use crate::browser::SECURITY_HEADERS;
 use crate::decide::{BODY_BYTES_MAX, HEADERS_BYTES_MAX, RequestFacts, body_too_large};
 use crate::headers::stripped_names;
-use crate::identity::{ANONYMOUS_PRINCIPAL, EdgeIdentity, REQUEST_ID_HEADER};
+use crate::identity::{ANONYMOUS_PRINCIPAL, CONSISTENCY_HEADER, EdgeIdentity, REQUEST_ID_HEADER};
 use crate::operations::{Access, Operation};
 use crate::problem::{Code, Problem};
 use crate::signature::{
@@ -120,16 +120,30 @@ impl ForwardPlan {
                 .any(|(name, _)| *name == IDEMPOTENCY_KEY_HEADER)
     }
 
-    /// Under which an answer may be kept for others: it is public, and its caller nobody. Empty otherwise.
+    /// Under which an answer may be kept for others: it is public, its caller nobody, and an older answer
+    /// will do. Empty otherwise.
     pub fn cache_key(&self) -> String {
         let may_be_kept = self.operation.access == Access::Public
             && self.identity.principal == ANONYMOUS_PRINCIPAL
-            && !self.reads_body();
+            && !self.reads_body()
+            && !self.wants_latest();
         if may_be_kept {
             format!("{}{}", self.identity.tenant, self.target())
         } else {
             String::new()
         }
+    }
+
+    /// The method, in upper case.
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Whether its client must see what it has written before: an answer to somebody else may be older.
+    pub fn wants_latest(&self) -> bool {
+        self.signed_of_client
+            .iter()
+            .any(|(name, _)| *name == CONSISTENCY_HEADER)
     }
 
     /// Who the request is from.

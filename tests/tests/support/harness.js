@@ -30,6 +30,8 @@ function run(vectors, one, at) {
       case "A":
         return { status: Number(lines[0]), code: code(step) };
       case "F":
+        // Nobody waits for it.
+        policy.landed_unshared(lines[3], nowMs);
         return forwarded(lines);
       case "K":
         policy.learn(lines[1], value(vectors, one, lines[1]), nowMs);

@@ -5,14 +5,16 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::response::Response;
+use futures::stream::{self, StreamExt as _};
 use souk_policy::identity::EdgeIdentity;
 use souk_policy::signature::{KeyRing, MessageParts, SignatureError, verify};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
-use tokio::sync::Barrier;
+use tokio::sync::{Barrier, Semaphore};
 
 /// What the base URL has before an operation's path, as the URL of an HTTP API's stage does.
 const PREFIX: &str = "/stage/$default";
@@ -20,12 +22,45 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How the origin answers under a path.
+#[allow(dead_code, reason = "each test program uses a part of this")]
 #[derive(Clone)]
 pub(crate) enum Reply {
     With(u16, Vec<(&'static str, &'static str)>, Vec<u8>),
     Never,
     /// As usual, but only when all of the barrier's requests have arrived.
     Together(Arc<Barrier>),
+    /// Like the other one, but only when the gate is open.
+    Behind(Gate, Box<Reply>),
+    /// One after the other, and the last one again and again.
+    Each(Vec<Reply>),
+    /// What the request's [`MARK`] says: whoever gets another's answer can see that.
+    Marked(Vec<(&'static str, &'static str)>),
+    /// The first part at once, and the second when the gate is open.
+    Halves(Gate, &'static str, &'static str),
+}
+
+/// A header that passes the edge.
+#[allow(dead_code, reason = "each test program uses a part of this")]
+pub(crate) const MARK: &str = "x-mark";
+
+/// Closed, until a test opens it for good.
+#[derive(Clone)]
+pub(crate) struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    #[allow(dead_code, reason = "each test program uses a part of this")]
+    pub(crate) fn closed() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    #[allow(dead_code, reason = "each test program uses a part of this")]
+    pub(crate) fn open(&self) {
+        self.0.close();
+    }
+
+    async fn passed(&self) {
+        let _closed = self.0.acquire().await;
+    }
 }
 
 /// A request as it arrived.
@@ -158,12 +193,22 @@ impl Origin {
 
     /// Waits until some request has come.
     pub(crate) fn wait_for_one(&self) {
+        self.wait_for(1);
+    }
+
+    /// Waits until so many have come since they were last taken.
+    pub(crate) fn wait_for(&self, count: usize) {
         let seen = self.shared.seen.lock().unwrap();
         let waited = self
             .shared
             .arrived
-            .wait_timeout_while(seen, ARRIVAL_TIMEOUT, |seen| seen.is_empty());
-        assert!(!waited.unwrap().1.timed_out(), "no request came");
+            .wait_timeout_while(seen, ARRIVAL_TIMEOUT, |seen| seen.len() < count);
+        let (seen, timeout) = waited.unwrap();
+        assert!(
+            !timeout.timed_out(),
+            "{} of {count} requests came",
+            seen.len()
+        );
     }
 
     /// Closes the listener, and every connection without an answer.
@@ -184,13 +229,21 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await.unwrap();
     let seen = Seen::new(&parts, &body, &shared.ring);
-    let reply = shared.replies.lock().unwrap().get(&seen.path).cloned();
+    let reply = next_reply(&shared, &seen.path);
+    let mark = seen.header(MARK).unwrap_or_default().to_owned();
     let usual = match &seen.verified {
         Ok(identity) => Response::new(Body::from(identity.tenant.to_string())),
         Err(error) => response(401, &[], error.to_string()),
     };
     shared.seen.lock().unwrap().push(seen);
     shared.arrived.notify_all();
+    let reply = match reply {
+        Some(Reply::Behind(gate, reply)) => {
+            gate.passed().await;
+            Some(*reply)
+        }
+        other => other,
+    };
     match reply {
         None => usual,
         Some(Reply::With(status, headers, body)) => response(status, &headers, body),
@@ -199,7 +252,31 @@ async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response
             barrier.wait().await;
             usual
         }
+        Some(Reply::Marked(headers)) => response(200, &headers, mark),
+        Some(Reply::Halves(gate, first, second)) => Response::new(halves(gate, first, second)),
+        Some(Reply::Behind(..) | Reply::Each(_)) => panic!("a reply within a reply"),
     }
+}
+
+fn halves(gate: Gate, first: &'static str, second: &'static str) -> Body {
+    let second = async move {
+        gate.passed().await;
+        Ok::<_, Infallible>(second)
+    };
+    let first = async move { Ok(first) };
+    Body::from_stream(stream::once(first).chain(stream::once(second)))
+}
+
+fn next_reply(shared: &Shared, path: &str) -> Option<Reply> {
+    let mut replies = shared.replies.lock().unwrap();
+    let reply = replies.get_mut(path)?;
+    let Reply::Each(each) = reply else {
+        return Some(reply.clone());
+    };
+    if each.len() > 1 {
+        return Some(each.remove(0));
+    }
+    each.first().cloned()
 }
 
 fn response(status: u16, headers: &[(&str, &str)], body: impl Into<Body>) -> Response {

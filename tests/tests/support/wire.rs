@@ -115,13 +115,47 @@ impl Call {
 
     /// Sends it to a port of this machine, and reads until the other side closes.
     pub(crate) fn send(&self, port: u16) -> Answer {
+        self.begin(port).end()
+    }
+
+    /// Sends it, and does not wait for the answer.
+    pub(crate) fn begin(&self, port: u16) -> UnderWay {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream.set_read_timeout(Some(SOCKET_TIMEOUT)).unwrap();
         stream.set_write_timeout(Some(SOCKET_TIMEOUT)).unwrap();
         stream.write_all(&self.to_bytes()).unwrap();
-        let mut message = Vec::new();
-        stream.read_to_end(&mut message).unwrap();
-        Answer::parse(&message, self.method == "HEAD")
+        UnderWay {
+            stream,
+            is_to_head: self.method == "HEAD",
+            message: Vec::new(),
+        }
+    }
+}
+
+/// A request that is sent.
+pub(crate) struct UnderWay {
+    stream: TcpStream,
+    is_to_head: bool,
+    /// What has come of the answer.
+    message: Vec<u8>,
+}
+
+impl UnderWay {
+    /// Reads until these bytes have come.
+    #[allow(dead_code, reason = "each test program uses a part of this")]
+    pub(crate) fn read_until(&mut self, bytes: &[u8]) {
+        let mut next = [0; CHUNK_BYTES];
+        while !self.message.windows(bytes.len()).any(|own| own == bytes) {
+            let length = self.stream.read(&mut next).unwrap();
+            assert_ne!(length, 0, "the answer has ended without them");
+            self.message.extend(&next[..length]);
+        }
+    }
+
+    /// Reads the answer to its end.
+    pub(crate) fn end(mut self) -> Answer {
+        self.stream.read_to_end(&mut self.message).unwrap();
+        Answer::parse(&self.message, self.is_to_head)
     }
 }
 

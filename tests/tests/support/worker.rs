@@ -46,35 +46,74 @@ impl Worker {
     /// The same with `entries` of the store, by their keys.
     #[allow(dead_code, reason = "each test program uses a part of this")]
     pub(crate) fn start_with(origin_url: &str, entries: &[(String, String)]) -> Self {
+        Self::start_set(origin_url, entries, "")
+    }
+
+    /// The same with more settings, a line each.
+    #[allow(dead_code, reason = "each test program uses a part of this")]
+    pub(crate) fn start_set(
+        origin_url: &str,
+        entries: &[(String, String)],
+        settings: &str,
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         configure(home.path(), origin_url, &module("index.js"));
+        add_settings(home.path(), settings);
         publish(home.path(), entries);
         Self::run(home)
+    }
+
+    /// The same behind a module of `support`, which stands around the packaged one.
+    #[allow(dead_code, reason = "each test program uses a part of this")]
+    pub(crate) fn start_within(
+        around: &str,
+        origin_url: &str,
+        entries: &[(String, String)],
+    ) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let main = beside(home.path(), around, &["index.js", "index_bg.wasm"]);
+        configure(home.path(), origin_url, &main);
+        with_modules(home.path());
+        publish(home.path(), entries);
+        Self::run(home)
+    }
+
+    /// Stops it and starts it again, on the same store: an isolate that knows nothing.
+    #[allow(dead_code, reason = "each test program uses a part of this")]
+    pub(crate) fn start_again(self) -> Self {
+        let Self {
+            mut process, home, ..
+        } = self;
+        process.stop();
+        Self::run(home)
+    }
+
+    /// What the store has under a key.
+    #[allow(dead_code, reason = "each test program uses a part of this")]
+    pub(crate) fn stored(&self, key: &str) -> Option<String> {
+        let mut command = wrangler(self.home.path());
+        command
+            .args(["kv", "key", "get", key, "--local", "--text"])
+            .args(["--binding", "ROUTES", "--persist-to", "state"]);
+        let output = command.output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        let found = output.status.success() && !text.contains("Value not found");
+        found.then_some(text)
     }
 
     /// Starts, in place of the worker, what runs vectors against the policy as it is packaged.
     #[allow(dead_code, reason = "each test program uses a part of this")]
     pub(crate) fn start_harness() -> Self {
         let home = tempfile::tempdir().unwrap();
-        // A folder of their own: wrangler watches it.
-        let modules = home.path().join("modules");
-        fs::create_dir(&modules).unwrap();
-        for name in ["policy.js", "index_bg.wasm"] {
-            fs::copy(module(name), modules.join(name)).unwrap();
-        }
-        let harness = modules.join("harness.js");
-        fs::copy(
-            repository().join("tests/tests/support/harness.js"),
-            &harness,
-        )
-        .unwrap();
+        let harness = beside(home.path(), "harness.js", &["policy.js", "index_bg.wasm"]);
         configure(home.path(), "http://127.0.0.1:9", &harness);
         let path = home.path().join("wrangler.toml");
         let settings = fs::read_to_string(&path).unwrap();
-        // It has no objects, and its modules lie beside it.
+        // It has no objects.
         let (before, rest) = settings.split_once("[[durable_objects.bindings]]").unwrap();
         let (_, behind) = rest.split_once("[vars]").unwrap();
-        fs::write(&path, format!("find_additional_modules = true\nrules = [{{ type = \"ESModule\", globs = [\"**/*.js\"] }}]\n{before}[vars]{behind}")).unwrap();
+        fs::write(&path, format!("{before}[vars]{behind}")).unwrap();
+        with_modules(home.path());
         Self::run(home)
     }
 
@@ -126,6 +165,20 @@ fn module(name: &str) -> PathBuf {
     module
 }
 
+/// A module of `support`, with these of the package beside it.
+fn beside(home: &Path, name: &str, packaged: &[&str]) -> PathBuf {
+    // A folder of their own: wrangler watches it.
+    let modules = home.join("modules");
+    fs::create_dir(&modules).unwrap();
+    for name in packaged {
+        fs::copy(module(name), modules.join(name)).unwrap();
+    }
+    let own = modules.join(name);
+    let support = repository().join("tests/tests/support");
+    fs::copy(support.join(name), &own).unwrap();
+    own
+}
+
 fn configure(home: &Path, origin_url: &str, module: &Path) {
     let settings = fs::read_to_string(repository().join("edge/wrangler.toml")).unwrap();
     assert!(settings.contains(MAIN), "edge/wrangler.toml has no {MAIN}");
@@ -140,11 +193,28 @@ fn configure(home: &Path, origin_url: &str, module: &Path) {
     fs::write(home.join("edge.env"), variables).unwrap();
 }
 
+/// Its modules lie beside it.
+fn with_modules(home: &Path) {
+    let path = home.join("wrangler.toml");
+    let settings = fs::read_to_string(&path).unwrap();
+    let rules = "find_additional_modules = true\nrules = [{ type = \"ESModule\", globs = [\"**/*.js\"] }]\n";
+    fs::write(&path, format!("{rules}{settings}")).unwrap();
+}
+
+fn add_settings(home: &Path, settings: &str) {
+    let path = home.join("edge.env");
+    let before = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{before}{settings}\n")).unwrap();
+}
+
 fn publish(home: &Path, entries: &[(String, String)]) {
     let entries: Vec<Value> = entries
         .iter()
         .map(|(key, value)| json!({ "key": key, "value": value }))
         .collect();
+    if entries.is_empty() {
+        return;
+    }
     fs::write(home.join("records.json"), json!(entries).to_string()).unwrap();
     let mut command = wrangler(home);
     command
@@ -202,7 +272,7 @@ fn node(modules: &Path) -> PathBuf {
 }
 
 /// By the value at run time: clones share what cargo has built.
-fn repository() -> PathBuf {
+pub(crate) fn repository() -> PathBuf {
     let tests = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
     tests.parent().unwrap().to_owned()
 }
