@@ -50,6 +50,12 @@ variable "entrusted" {
   description = "Secrets whose values people put in, by name and what they are: Terraform makes the place and never sees the value."
   type        = map(string)
   default     = {}
+  validation {
+    condition = length(setintersection(keys(var.entrusted), concat(
+      [for ring in var.rotated : "${ring}-ring"], flatten([for ring in keys(var.keys) : ["${ring}-a", "${ring}-b"]]),
+    ))) == 0
+    error_message = "A secret that people fill has the name of a key's: one would take the other's place."
+  }
 }
 
 variable "recovery_days" {

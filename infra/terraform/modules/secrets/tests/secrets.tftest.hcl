@@ -28,7 +28,7 @@ run "two_ids_are_live_and_one_signs" {
 run "a_value_is_in_no_plan" {
   command = plan
   assert {
-    condition     = aws_secretsmanager_secret_version.slot["quote-a"].secret_string == null && aws_secretsmanager_secret_version.slot["quote-a"].secret_string_wo_version == 1
+    condition     = aws_secretsmanager_secret_version.this["quote-a"].secret_string == null && aws_secretsmanager_secret_version.this["quote-a"].secret_string_wo_version == 1
     error_message = "a key would be in the state"
   }
   assert {
@@ -43,7 +43,7 @@ run "a_new_generation_is_a_new_id" {
     keys = { quote = { current = "a", generations = { a = 1, b = 3 } } }
   }
   assert {
-    condition     = contains(keys(jsondecode(output.rings["quote"].text)), "quote-b3") && aws_secretsmanager_secret_version.slot["quote-b"].secret_string_wo_version == 3
+    condition     = contains(keys(jsondecode(output.rings["quote"].text)), "quote-b3") && aws_secretsmanager_secret_version.this["quote-b"].secret_string_wo_version == 3
     error_message = "functions would go on with the old key under the old id"
   }
   assert {
@@ -66,7 +66,7 @@ run "what_the_rotation_writes_is_never_written_over" {
     keys = { quote = { current = "b", generations = { a = 7, b = 9 } } }
   }
   assert {
-    condition     = aws_secretsmanager_secret_version.ring["edge"].secret_string_wo_version == 1 && aws_secretsmanager_secret_version.ring["edge"].secret_string == null
+    condition     = aws_secretsmanager_secret_version.this["edge-ring"].secret_string_wo_version == 1 && aws_secretsmanager_secret_version.this["edge-ring"].secret_string == null
     error_message = "a deployment would put the first key back: nothing that is signed now would be accepted"
   }
   assert {
@@ -78,7 +78,27 @@ run "what_the_rotation_writes_is_never_written_over" {
 run "a_deleted_secret_can_be_had_back" {
   command = plan
   assert {
-    condition     = alltrue([for s in merge(aws_secretsmanager_secret.slot, aws_secretsmanager_secret.ring, aws_secretsmanager_secret.entrusted) : s.recovery_window_in_days == 30])
+    condition     = alltrue([for s in aws_secretsmanager_secret.this : s.recovery_window_in_days == 30])
     error_message = "deleted at once"
   }
+}
+
+run "each_secret_has_its_place_and_people_fill_theirs" {
+  command = plan
+  assert {
+    condition     = toset(keys(aws_secretsmanager_secret.this)) == toset(["quote-a", "quote-b", "edge-ring", "stripe-accounts"])
+    error_message = "a secret is missing, or one too many"
+  }
+  assert {
+    condition     = !contains(keys(aws_secretsmanager_secret_version.this), "stripe-accounts")
+    error_message = "Terraform would write over what people have put in"
+  }
+}
+
+run "what_people_fill_never_takes_a_keys_place" {
+  command = plan
+  variables {
+    entrusted = { edge-ring = "somebody's" }
+  }
+  expect_failures = [var.entrusted]
 }
