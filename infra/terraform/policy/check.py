@@ -69,6 +69,7 @@ def main(arguments):
     problems += local_cloud.problems(ROOT, names.spec(ROOT))
     problems += repository.modules(os.path.join(TERRAFORM, "modules"))
     problems += repository.pins(TERRAFORM)
+    problems += repository.budgets(os.path.join(TERRAFORM, "envs"), os.path.join(ROOT, "infra/prices/cost-model.json"))
     problems += repository.runbooks(RUNBOOKS, set(linked_runbooks(plans)))
     for problem in problems:
         print(f"error: {problem}", file=sys.stderr)

@@ -6,12 +6,14 @@ import os
 import sys
 import tempfile
 import unittest
+from decimal import Decimal
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import local_cloud  # noqa: E402
 import names  # noqa: E402
+import repository  # noqa: E402
 import rules  # noqa: E402
 import snapshot  # noqa: E402
 from plan import Plan  # noqa: E402
@@ -140,6 +142,39 @@ class Names(unittest.TestCase):
             with self.subTest(words):
                 found = list(local_cloud.problems(ROOT, changed))
                 self.assertTrue(any(words in problem for problem in found), found)
+
+
+class Prices(unittest.TestCase):
+    prices = os.path.join(ROOT, "infra/prices/cost-model.json")
+
+    def test_a_budget_that_does_not_follow_the_table_is_found(self):
+        with open(os.path.join(ROOT, "infra/terraform/envs/prod/terraform.tfvars"), encoding="utf-8") as file:
+            good = file.read()
+        faults = {
+            "": lambda s: s,
+            "infra/prices says 584": lambda s: s.replace("monthly_limit_usd = 600", "monthly_limit_usd = 800"),
+            "does not say which": lambda s: s.replace("# prices: ", "# "),
+            "nor says why not": lambda s: s.replace("# prices: prod at 1000000 orders a month, and half as much again", "# prices: none"),
+        }
+        for words, fault in faults.items():
+            with self.subTest(words), tempfile.TemporaryDirectory() as folder:
+                os.mkdir(os.path.join(folder, "prod"))
+                with open(os.path.join(folder, "prod", "terraform.tfvars"), "w", encoding="utf-8") as file:
+                    file.write(fault(good))
+                found = list(repository.budgets(folder, self.prices))
+                self.assertEqual(len(found), 1 if words else 0, found)
+                self.assertTrue(not found or words in found[0], found)
+
+    def test_the_table_that_people_read_is_the_models(self):
+        with open(self.prices, encoding="utf-8") as file:
+            model = json.load(file)
+        with open(os.path.join(ROOT, "infra/prices/README.md"), encoding="utf-8") as file:
+            rows = [line.strip("| \n").split(" | ") for line in file if line.startswith("| ")]
+        rows = {row[0]: row[1:] for row in rows}
+        self.assertEqual(set(model["profiles"]), set(rows) & set(model["profiles"]))
+        for profile in model["profiles"]:
+            wanted = [repository.month(model, profile, orders) for orders in (0, 10**5, 10**6, 10**7, 10**8)]
+            self.assertEqual([Decimal(cell.replace(",", "")) for cell in rows[profile]], [round(cost, 2) for cost in wanted])
 
 
 if __name__ == "__main__":

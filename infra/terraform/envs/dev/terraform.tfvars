@@ -39,5 +39,6 @@ cloudflare = {
   bundle_dir = "../../../../.souk/deploy/edge"
 }
 
+# prices: dev at 0 orders a month, and half as much again
 monthly_limit_usd = 25
 account_settings  = false

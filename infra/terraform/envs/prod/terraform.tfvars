@@ -56,5 +56,6 @@ cloudflare = {
   bundle_dir = "../../../../.souk/deploy/edge"
 }
 
+# prices: prod at 1000000 orders a month, and half as much again
 monthly_limit_usd = 600
 backup_lock       = true

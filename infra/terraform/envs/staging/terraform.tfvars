@@ -38,5 +38,6 @@ cloudflare = {
   bundle_dir = "../../../../.souk/deploy/edge"
 }
 
+# prices: none, it is lean with a NAT gateway and an Aurora that pauses, and orders of tests
 monthly_limit_usd = 100
 account_settings  = false
