@@ -256,6 +256,7 @@ locals {
   edge_values = {
     origin_url        = module.region[var.active_region].origin_url
     canary_origin_url = var.cloudflare.canary_origin_url
+    hedge_after_ms    = var.cloudflare.hedge_after_ms == null ? null : tostring(var.cloudflare.hedge_after_ms)
     region            = var.souk_region
   }
 }

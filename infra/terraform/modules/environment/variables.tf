@@ -201,7 +201,13 @@ variable "cloudflare" {
     rate_limit      = optional(number, 200)
     # Where the share of requests goes that a tenant's record sends to a canary; nowhere else when null.
     canary_origin_url = optional(string)
+    # After so many milliseconds a read that is late is asked for a second time; never when null.
+    hedge_after_ms = optional(number)
   })
+  validation {
+    condition     = var.cloudflare.hedge_after_ms == null ? true : (var.cloudflare.hedge_after_ms >= 10 && var.cloudflare.hedge_after_ms <= 5000)
+    error_message = "A second request after 10 to 5000 milliseconds."
+  }
 }
 
 variable "monthly_limit_usd" {
