@@ -6,7 +6,7 @@ use souk_app::webhooks::{
     SealingKeys, SendEnd, WebhookSender, WebhookTools, create_endpoint, deliver_due,
     deliver_due_of, enter_deliveries,
 };
-use souk_app::{AppError, Clock as _, Database, ExpectedVersion, Once, StoredResponse};
+use souk_app::{AppError, Database, ExpectedVersion, Once, StoredResponse};
 use souk_domain::webhook::{EndpointSettings, WebhookEndpoint, WebhookSecret};
 use souk_domain::{Event, EventId, OrderId, RequestFingerprint, WebhookEndpointId};
 use souk_testkit::{TestDatabase, TestTenant};
