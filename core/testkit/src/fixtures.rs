@@ -2,7 +2,8 @@
 
 use crate::TestDatabase;
 use souk_app::{
-    AppError, Caller, Clock, Shards, SkuSeed, StoredResponse, TimeOrderedIds, Tools, seed_tenant,
+    AppError, Caller, Clock, IdGenerator as _, Shards, SkuSeed, StoredResponse, TimeOrderedIds,
+    Tools, seed_tenant,
 };
 use souk_domain::pricing::{QUOTE_KEY_BYTES, QuoteKeys};
 use souk_domain::{
@@ -112,7 +113,7 @@ pub fn order_confirmed(
     sequence: u64,
 ) -> Event {
     Event {
-        id: EventId::from_uuid(Uuid::now_v7()),
+        id: EventId::from_uuid(TimeOrderedIds.uuid_v7(now)),
         tenant_id,
         subject: order_id.into(),
         sequence,
