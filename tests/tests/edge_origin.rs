@@ -12,8 +12,14 @@
 
 #[path = "support/edge.rs"]
 mod edge;
+#[path = "support/host.rs"]
+mod host;
 #[path = "support/origin.rs"]
 mod origin;
+#[path = "support/process.rs"]
+mod process;
+#[path = "support/spin.rs"]
+mod spin;
 #[path = "support/wire.rs"]
 mod wire;
 #[path = "support/worker.rs"]
@@ -413,7 +419,7 @@ fn a_limiter_that_is_dead_lets_read_and_counts_writes_here() {
 #[test]
 fn an_empty_store_knows_no_tenant() {
     let origin = Origin::start(ring(SIGNING_KEY_ID, SIGNING_KEY));
-    let worker = Worker::start_with(&origin.url(), &[]);
+    let worker = Worker::start(&origin.url(), &[]);
     let place = Place { worker, origin };
     let answer = place.send(&read(ONE, PRODUCT));
     check_problem("no records", &answer, 404, "tenant_not_found");

@@ -1,4 +1,4 @@
-//! The edge worker as it is built, in workerd, between a client that sends any bytes and an origin
+//! The edge as it is built, the worker in workerd and the gateway in what stands for Spin, between a client that sends any bytes and an origin
 //! that verifies every request.
 #![allow(
     clippy::unwrap_used,
@@ -11,8 +11,14 @@
 
 #[path = "support/edge.rs"]
 mod edge;
+#[path = "support/host.rs"]
+mod host;
 #[path = "support/origin.rs"]
 mod origin;
+#[path = "support/process.rs"]
+mod process;
+#[path = "support/spin.rs"]
+mod spin;
 #[path = "support/wire.rs"]
 mod wire;
 #[path = "support/worker.rs"]
@@ -22,6 +28,7 @@ use edge::{
     ELSEWHERE, EXPIRED, Edge, FULL, MALFORMED, NEWER, NOBODY, OF_TWO, ONE, READ_ONLY, SUSPENDED,
     TENANT_ONE, TENANT_TWO, TWO, UNKNOWN_KEY, check_problem, ring,
 };
+use host::{Host, on_both_hosts};
 use origin::{Reply, Seen};
 use souk_policy::signature::{KeyRing, SignatureError, TTL_S_MAX};
 use std::collections::BTreeSet;
@@ -30,6 +37,17 @@ use std::thread;
 use tokio::sync::Barrier;
 use wire::{Answer, Call};
 use worker::{REGION, SIGNING_KEY, SIGNING_KEY_ID};
+
+on_both_hosts![
+    what_is_refused_gets_a_problem_and_does_not_reach_the_origin,
+    the_origin_learns_who_calls_under_a_signature_that_lives_briefly,
+    bodies_and_queries_arrive_as_they_were_sent,
+    what_a_client_says_of_itself_does_not_reach_the_origin,
+    bytes_that_two_parsers_read_differently_smuggle_nothing,
+    the_origins_answer_comes_back_as_it_is,
+    an_origin_that_fails_is_a_problem,
+    tenants_at_the_same_time_do_not_mix,
+];
 
 const BODY_BYTES_MAX: usize = 256 * 1024;
 
@@ -243,9 +261,8 @@ fn refused_by_size_and_headers() -> Vec<Refused> {
     ]
 }
 
-#[test]
-fn what_is_refused_gets_a_problem_and_does_not_reach_the_origin() {
-    let edge = Edge::start();
+fn what_is_refused_gets_a_problem_and_does_not_reach_the_origin(host: Host) {
+    let edge = Edge::start(host);
     let all = [
         refused_by_tenant(),
         refused_by_key(),
@@ -286,9 +303,8 @@ fn parameter(seen: &Seen, name: &str) -> i64 {
     behind.split(';').next().unwrap().parse().unwrap()
 }
 
-#[test]
-fn the_origin_learns_who_calls_under_a_signature_that_lives_briefly() {
-    let edge = Edge::start();
+fn the_origin_learns_who_calls_under_a_signature_that_lives_briefly(host: Host) {
+    let edge = Edge::start(host);
     let call = place_unkeyed()
         .header("Idempotency-Key", "c0ffee-1")
         .body("{\"a\":1}");
@@ -364,9 +380,8 @@ fn the_origin_learns_who_calls_under_a_signature_that_lives_briefly() {
     edge.stop();
 }
 
-#[test]
-fn bodies_and_queries_arrive_as_they_were_sent() {
-    let edge = Edge::start();
+fn bodies_and_queries_arrive_as_they_were_sent(host: Host) {
+    let edge = Edge::start(host);
     let every_byte: Vec<u8> = (0..=u8::MAX).collect();
     let largest: Vec<u8> = every_byte
         .iter()
@@ -425,7 +440,7 @@ fn bodies_and_queries_arrive_as_they_were_sent() {
 }
 
 /// Headers by which a client would speak for the edge, for a proxy before it, or of a secret.
-const SPOOFED: [&str; 34] = [
+const SPOOFED: [&str; 36] = [
     "Souk-Tenant",
     "souk-principal",
     "SOUK-SCOPES",
@@ -460,17 +475,15 @@ const SPOOFED: [&str; 34] = [
     "via",
     "te",
     "cdn-loop",
+    "spin-client-addr",
+    "spin-anything-new",
 ];
 
 /// All that a request has at the origin when its client has sent [`KEPT`] and a body.
-const ARRIVING: [&str; 20] = [
-    // The runtime's own.
-    "accept-encoding",
-    "cache-control",
-    "cf-worker",
+const ARRIVING: [&str; 16] = [
+    // The connection's own.
     "content-length",
     "host",
-    "pragma",
     // The edge's.
     "content-digest",
     "signature",
@@ -488,6 +501,8 @@ const ARRIVING: [&str; 20] = [
     "user-agent",
     "x-kept",
 ];
+/// What workerd adds.
+const ADDED_BY_WORKERD: [&str; 4] = ["accept-encoding", "cache-control", "cf-worker", "pragma"];
 const KEPT: [(&str, &str); 6] = [
     ("Accept", "application/json"),
     ("Content-Type", "application/json"),
@@ -527,9 +542,8 @@ fn check_no_trace(name: &str, seen: &Seen) {
     }
 }
 
-#[test]
-fn what_a_client_says_of_itself_does_not_reach_the_origin() {
-    let edge = Edge::start();
+fn what_a_client_says_of_itself_does_not_reach_the_origin(host: Host) {
+    let edge = Edge::start(host);
     let mut call = Call::new("POST", ONE, "/v1/orders").key(FULL.secret);
     for name in SPOOFED {
         call = call.header(name, "spoofed").header(name, "spoofed=:QQ==:");
@@ -540,7 +554,11 @@ fn what_a_client_says_of_itself_does_not_reach_the_origin() {
     let (_, seen) = edge.pass("all at once", &call.body("{}"));
     check_no_trace("all at once", &seen);
     let names: BTreeSet<&str> = seen.headers.iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, BTreeSet::from(ARRIVING));
+    let mut arriving = BTreeSet::from(ARRIVING);
+    if host == Host::Workerd {
+        arriving.extend(ADDED_BY_WORKERD);
+    }
+    assert_eq!(names, arriving);
     for (name, value) in KEPT {
         let arrived = seen.header(&name.to_ascii_lowercase());
         if name == "traceparent" {
@@ -565,9 +583,8 @@ fn what_a_client_says_of_itself_does_not_reach_the_origin() {
     edge.stop();
 }
 
-#[test]
-fn bytes_that_two_parsers_read_differently_smuggle_nothing() {
-    let edge = Edge::start();
+fn bytes_that_two_parsers_read_differently_smuggle_nothing(host: Host) {
+    let edge = Edge::start(host);
     let with_line = |line: &[u8]| place_with_key().line(line).body("{}");
     for (name, call) in [
         (
@@ -598,10 +615,19 @@ fn bytes_that_two_parsers_read_differently_smuggle_nothing() {
         assert_eq!(answer.status, 400, "{name}: {answer:?}");
         assert_eq!(edge.origin.take_seen().len(), 0, "{name}");
     }
-    let two_hosts = read(ONE).key(FULL.secret).header("Host", TWO);
-    let answer = edge.send(&two_hosts);
-    assert!(answer.status >= 400, "two hosts: {answer:?}");
-    assert_eq!(edge.origin.take_seen().len(), 0, "two hosts");
+    let two_hosts = edge.send(&read(ONE).key(FULL.secret).header("Host", TWO));
+    let seen = edge.origin.take_seen();
+    match host {
+        Host::Workerd => {
+            assert!(two_hosts.status >= 400, "two hosts: {two_hosts:?}");
+            assert_eq!(seen.len(), 0, "two hosts");
+        }
+        // Spin takes the first for the request's, and the component sees no other.
+        Host::Spin => {
+            assert_eq!(two_hosts.status, 200, "two hosts: {two_hosts:?}");
+            assert_eq!(seen[0].identity().tenant.to_string(), TENANT_ONE);
+        }
+    }
 
     // A line feed ends a line for the runtime: what follows is a header, and it is taken out.
     let feed = place_unkeyed()
@@ -619,6 +645,15 @@ fn bytes_that_two_parsers_read_differently_smuggle_nothing() {
     assert_eq!(seen.body, b"{\"a\":1}");
     assert_eq!(seen.header("transfer-encoding"), None);
 
+    match host {
+        Host::Workerd => urls_are_resolved(&edge),
+        Host::Spin => urls_are_taken_as_they_are(&edge),
+    }
+    edge.stop();
+}
+
+/// workerd reads a URL as a browser does.
+fn urls_are_resolved(edge: &Edge) {
     // The host is the one of the Host header, whatever else is written before or behind it.
     for host in ["spoofed@one.localhost", "one.localhost/.."] {
         let (_, seen) = edge.pass(host, &read(host).key(FULL.secret));
@@ -653,7 +688,35 @@ fn bytes_that_two_parsers_read_differently_smuggle_nothing() {
     ] {
         edge.refuse(target, &read_with_key(target), 404, "route_not_found");
     }
-    edge.stop();
+}
+
+/// Spin makes nothing of it, and the policy refuses what could be read in two ways.
+fn urls_are_taken_as_they_are(edge: &Edge) {
+    for host in ["spoofed@one.localhost", "one.localhost@two.localhost"] {
+        let call = read(host).key(FULL.secret);
+        edge.refuse(host, &call, 400, "host_invalid");
+    }
+    for (name, call) in [
+        ("a path in the host", read("one.localhost/..")),
+        (
+            "a whole URL of another host",
+            read_at(ONE, "http://two.localhost/v1/orders/a"),
+        ),
+    ] {
+        let answer = edge.send(&call.key(FULL.secret));
+        assert!(answer.status >= 400, "{name}: {answer:?}");
+        assert_eq!(edge.origin.take_seen().len(), 0, "{name}");
+    }
+    for target in [
+        "/v1/orders/../orders/ord_1",
+        "/v1/orders/%2e%2e/orders/ord_2",
+        "/v1/orders/.%2E/orders/./ord_3",
+        "/../../v1/orders/%2e/ord_4",
+        "/v1/orders/ord_1/../../admin",
+        "/v1/orders\\..\\..\\admin",
+    ] {
+        edge.refuse(target, &read_with_key(target), 400, "path_invalid");
+    }
 }
 
 /// A name, an answer of the origin's, and the headers of it that stay with the edge.
@@ -735,9 +798,8 @@ fn origin_answers() -> Vec<(&'static str, Reply, Vec<&'static str>)> {
     ]
 }
 
-#[test]
-fn the_origins_answer_comes_back_as_it_is() {
-    let edge = Edge::start();
+fn the_origins_answer_comes_back_as_it_is(host: Host) {
+    let edge = Edge::start(host);
     for (name, reply, internal) in origin_answers() {
         edge.origin.reply("/v1/orders", reply.clone());
         let Reply::With(status, headers, body) = reply else {
@@ -778,10 +840,12 @@ fn the_origins_answer_comes_back_as_it_is() {
     edge.stop();
 }
 
-#[test]
-fn an_origin_that_fails_is_a_problem() {
-    let Edge { worker, mut origin } = Edge::start();
-    let port = worker.port;
+fn an_origin_that_fails_is_a_problem(host: Host) {
+    let Edge {
+        running,
+        mut origin,
+    } = Edge::start(host);
+    let port = running.port;
     let place_at = |target| {
         let call = Call::new("POST", ONE, target).key(FULL.secret);
         call.header("Idempotency-Key", "its-own").body("{}")
@@ -822,21 +886,20 @@ fn an_origin_that_fails_is_a_problem() {
         "origin_unreachable",
     );
 
-    let log = Edge { worker, origin }.stop();
+    let log = Edge { running, origin }.stop();
     for code in ["origin_timeout", "origin_unreachable"] {
         assert!(log.contains(&format!("edge.problem code={code}")), "{log}");
     }
 }
 
-#[test]
-fn tenants_at_the_same_time_do_not_mix() {
+fn tenants_at_the_same_time_do_not_mix(host: Host) {
     const CALLS: usize = 30;
-    let edge = Edge::start();
+    let edge = Edge::start(host);
     // No call is answered before all are under way, so that they do overlap in the worker.
     let all = Arc::new(Barrier::new(CALLS));
     edge.origin.reply("/v1/orders", Reply::Together(all));
     let tenants = [(ONE, &FULL, TENANT_ONE), (TWO, &OF_TWO, TENANT_TWO)];
-    let port = edge.worker.port;
+    let port = edge.running.port;
 
     let answers: Vec<(usize, Answer)> = thread::scope(|scope| {
         let calls: Vec<_> = (0..CALLS)

@@ -2,7 +2,7 @@
 
 use crate::files;
 use crate::fuzz::{self, FuzzArguments};
-use crate::package::{Artefacts, artefacts};
+use crate::package::{Artefacts, artefacts_for_tests};
 use crate::postgres::{Data, REPLICA_VARIABLE, SERVER_VARIABLE, Throwaway, programs_for_servers};
 use crate::process::{StopSignals, run_foreground};
 use crate::repo::Repo;
@@ -64,7 +64,7 @@ pub(crate) async fn run(repo: &Repo, arguments: &TestArguments) -> Result<ExitCo
         ..repo.clone()
     };
     let state = repo.state().join("test");
-    let artefacts = artefacts(repo).await?;
+    let artefacts = artefacts_for_tests(repo).await?;
     let mut signals = StopSignals::new()?;
     let stack = Stack::claim(repo, &state, Console::new(false), Data::ThrownAway)?;
     let started = tokio::select! {
@@ -95,7 +95,7 @@ async fn start(stack: &Stack, artefacts: Artefacts, state: &Path) -> Result<Fact
         .context("the local cloud did not start")
 }
 
-fn stack_variables(facts: &Facts) -> Result<Variables> {
+fn stack_variables(repo: &Repo, facts: &Facts) -> Result<Variables> {
     let (secrets, databases) = (&facts.secrets, &facts.databases);
     let [demo, second] = secrets.tenants();
     let [(_, database_a), (_, database_b)] = SHARDS;
@@ -141,6 +141,14 @@ fn stack_variables(facts: &Facts) -> Result<Variables> {
         ),
         ("SOUK_TEST_EDGE_SIGNING_KEY", secrets.signing_key.clone()),
         (
+            // Built with all other programs, since it has a test of its own.
+            "SOUK_TEST_SPIN_HOST",
+            repo.target
+                .join("debug/souk-spin-host")
+                .display()
+                .to_string(),
+        ),
+        (
             "SOUK_TEST_ARTEFACTS",
             facts.artefacts.dir.display().to_string(),
         ),
@@ -161,7 +169,7 @@ async fn test_on(
     facts: &Facts,
     schemathesis: Option<PathBuf>,
 ) -> Result<ExitCode> {
-    let mut variables = stack_variables(facts)?;
+    let mut variables = stack_variables(repo, facts)?;
     if let Some(program) = schemathesis {
         variables.push(("SOUK_TEST_SCHEMATHESIS", program.display().to_string()));
     }

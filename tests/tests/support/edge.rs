@@ -1,8 +1,9 @@
-//! The worker between the tests' tenants and their origin.
+//! The edge, in either host, between the tests' tenants and their origin.
 
+use crate::host::{Host, Running};
 use crate::origin::{Origin, Seen, now_unix_s};
 use crate::wire::{Answer, Call};
-use crate::worker::{REGION, SIGNING_KEY, SIGNING_KEY_ID, Worker, record};
+use crate::worker::{REGION, SIGNING_KEY, SIGNING_KEY_ID, record};
 use serde_json::{Value, json};
 use souk_domain::RequestId;
 use souk_policy::signature::{KeyRing, SigningKey};
@@ -59,7 +60,8 @@ impl Key {
     }
 }
 
-fn records() -> Vec<(&'static str, String)> {
+/// Keys of the store, and what it holds under them.
+fn records() -> Vec<(String, String)> {
     let both = ["orders:read", "orders:write"];
     let full = FULL.stored(&both, None);
     let of_one = [
@@ -70,7 +72,7 @@ fn records() -> Vec<(&'static str, String)> {
     let of_two = [OF_TWO.stored(&both, None)];
     let only_full = [full];
     let next_version = json!({ "version": 2, "tenant_id": TENANT_ONE }).to_string();
-    vec![
+    let of_hosts = [
         (ONE, record(TENANT_ONE, "active", REGION, &of_one)),
         (TWO, record(TENANT_TWO, "active", REGION, &of_two)),
         (
@@ -83,28 +85,32 @@ fn records() -> Vec<(&'static str, String)> {
         ),
         (MALFORMED, "{\"version\":1".to_owned()),
         (NEWER, next_version),
-    ]
+    ];
+    let entries = of_hosts.into_iter();
+    entries
+        .map(|(host, record)| (format!("host:{host}"), record))
+        .collect()
 }
 
 pub(crate) fn ring(id: &str, secret: &str) -> KeyRing {
     KeyRing::new(vec![SigningKey::from_base64(id, secret).unwrap()]).unwrap()
 }
 
-/// The worker and its origin.
+/// The edge and its origin.
 pub(crate) struct Edge {
-    pub(crate) worker: Worker,
+    pub(crate) running: Running,
     pub(crate) origin: Origin,
 }
 
 impl Edge {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(host: Host) -> Self {
         let origin = Origin::start(ring(SIGNING_KEY_ID, SIGNING_KEY));
-        let worker = Worker::start(&origin.url(), &records());
-        Self { worker, origin }
+        let running = Running::start(host, &origin.url(), &records());
+        Self { running, origin }
     }
 
     pub(crate) fn send(&self, call: &Call) -> Answer {
-        call.send(self.worker.port)
+        call.send(self.running.port)
     }
 
     /// A call that reaches the origin, under a signature that holds.
@@ -129,9 +135,9 @@ impl Edge {
         answer
     }
 
-    /// Stops the worker and returns what it has logged, which is no secret.
+    /// Stops the edge and returns what it has logged, which is no secret.
     pub(crate) fn stop(self) -> String {
-        let log = self.worker.stop();
+        let log = self.running.stop();
         let secrets = [
             "souk_sk_",
             SIGNING_KEY,

@@ -1,6 +1,6 @@
 //! The policy's vectors, which all of its hosts run.
 
-use crate::worker::repository;
+use crate::process::repository;
 use serde_json::Value;
 use std::fs;
 

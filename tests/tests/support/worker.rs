@@ -1,14 +1,11 @@
 //! The built edge worker in workerd, with a key-value store and an origin of the test's own.
 
+use crate::process::{Process, artefact, repository};
 use serde_json::{Value, json};
 use souk_e2e::variable;
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// The id of the key that the worker signs with.
@@ -18,7 +15,6 @@ pub(crate) const SIGNING_KEY: &str = "c291ay1lZGdlLXdvcmtlci10ZXN0LXNpZ25pbmcta2
 /// The region whose origin the worker forwards to.
 pub(crate) const REGION: &str = "local";
 
-const START_TIMEOUT: Duration = Duration::from_secs(90);
 const READY: &str = "Ready on http://127.0.0.1:";
 /// The line of `edge/wrangler.toml` that names the bundle.
 const MAIN: &str = "main = \"build/index.js\"";
@@ -33,19 +29,9 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Starts the worker of the packaged artefacts in front of `origin_url`. `records` are host names
-    /// and what the store holds under them.
-    pub(crate) fn start(origin_url: &str, records: &[(&str, String)]) -> Self {
-        let of_hosts = records.iter();
-        let entries: Vec<(String, String)> = of_hosts
-            .map(|(host, record)| (format!("host:{host}"), record.clone()))
-            .collect();
-        Self::start_with(origin_url, &entries)
-    }
-
-    /// The same with `entries` of the store, by their keys.
-    #[allow(dead_code, reason = "each test program uses a part of this")]
-    pub(crate) fn start_with(origin_url: &str, entries: &[(String, String)]) -> Self {
+    /// Starts the worker of the packaged artefacts in front of `origin_url`. `entries` are keys of the store
+    /// and what it holds under them.
+    pub(crate) fn start(origin_url: &str, entries: &[(String, String)]) -> Self {
         Self::start_set(origin_url, entries, "")
     }
 
@@ -158,11 +144,7 @@ pub(crate) fn record(tenant: &str, status: &str, region: &str, keys: &[Value]) -
 
 /// A file of the packaged worker.
 fn module(name: &str) -> PathBuf {
-    let module = Path::new(&variable("SOUK_TEST_ARTEFACTS"))
-        .join("edge")
-        .join(name);
-    assert!(module.is_file(), "{} is missing", module.display());
-    module
+    artefact(&format!("edge/{name}"))
 }
 
 /// A module of `support`, with these of the package beside it.
@@ -269,86 +251,4 @@ fn node(modules: &Path) -> PathBuf {
         .map(|entry| entry.path().join("bin/node"))
         .find(|node| node.is_file())
         .expect("edge/node_modules has a Node")
-}
-
-/// By the value at run time: clones share what cargo has built.
-pub(crate) fn repository() -> PathBuf {
-    let tests = PathBuf::from(variable("CARGO_MANIFEST_DIR"));
-    tests.parent().unwrap().to_owned()
-}
-
-/// A process and what it prints.
-struct Process {
-    child: Child,
-    lines: Receiver<String>,
-    printed: String,
-}
-
-impl Process {
-    fn start(command: &mut Command) -> Self {
-        let spawned = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn();
-        let mut child = spawned.unwrap();
-        let (sender, lines) = channel();
-        forward_lines(child.stdout.take().unwrap(), sender.clone());
-        forward_lines(child.stderr.take().unwrap(), sender);
-        Self {
-            child,
-            lines,
-            printed: String::new(),
-        }
-    }
-
-    /// What stands behind `mark` in the first line that has it.
-    fn wait_for(&mut self, mark: &str) -> String {
-        let give_up_at = Instant::now() + START_TIMEOUT;
-        loop {
-            let left = give_up_at.saturating_duration_since(Instant::now());
-            let Ok(line) = self.lines.recv_timeout(left) else {
-                panic!("{mark:?} was not printed:\n{}", self.printed);
-            };
-            self.printed.push_str(&line);
-            if let Some((_, behind)) = line.split_once(mark) {
-                return behind.to_owned();
-            }
-        }
-    }
-
-    /// Asks it to end, which ends the processes it has started, and waits.
-    fn stop(&mut self) {
-        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
-            let pid = self.child.id().to_string();
-            let _asked = Command::new("kill").args(["-TERM", &pid]).status();
-            let _ended = self.child.wait();
-        }
-    }
-
-    /// All that was printed, when it has ended.
-    fn printed(&mut self) -> String {
-        let rest: String = self.lines.iter().collect();
-        self.printed.push_str(&rest);
-        std::mem::take(&mut self.printed)
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.stop();
-    }
-}
-
-fn forward_lines(stream: impl Read + Send + 'static, sender: Sender<String>) {
-    thread::spawn(move || {
-        let mut stream = BufReader::new(stream);
-        let mut line = Vec::new();
-        while stream.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
-            let text = String::from_utf8_lossy(&line).into_owned();
-            if sender.send(text).is_err() {
-                return;
-            }
-            line.clear();
-        }
-    });
 }

@@ -105,10 +105,7 @@ fn look_up(url: &str, key_id: Option<&str>, algorithm: Algorithm) -> Turn {
 
 /// Takes over what another instance has learned since.
 async fn adopt(url: &str) {
-    let Ok(Some(bytes)) = stores::get(&store_key(url)).await else {
-        return;
-    };
-    let Some(stored) = StoredKeys::parse(&bytes) else {
+    let Some(stored) = stored(url).await else {
         return;
     };
     with(|memory| {
@@ -118,6 +115,24 @@ async fn adopt(url: &str) {
             set.stored = stored;
         }
     });
+}
+
+/// After a failure: the answer that another instance has had meanwhile counts, and is not to be lost.
+async fn adopt_answer(url: &str) {
+    let Some(stored) = stored(url).await else {
+        return;
+    };
+    with(|memory| {
+        let set = memory.key_set(url);
+        if set.stored.take_later_answer(stored) {
+            set.entry = set.stored.entry();
+        }
+    });
+}
+
+async fn stored(url: &str) -> Option<StoredKeys> {
+    let bytes = stores::get(&store_key(url)).await.ok()??;
+    StoredKeys::parse(&bytes)
 }
 
 fn begin(url: &str) {
@@ -136,7 +151,6 @@ async fn fetch(url: &str) {
     let fetched = fetched.unwrap_or_else(|| Err("timeout".to_owned()));
     let learned = with(|memory| {
         let set = memory.key_set(url);
-        set.fetching_since_ms = None;
         let fetched = fetched?;
         let control = fetched.cache_control.as_deref();
         let learned = set.entry.fetched(&fetched.body, control, fetched.at_ms);
@@ -146,8 +160,13 @@ async fn fetch(url: &str) {
     });
     if let Err::<(), String>(cause) = learned {
         report("keys_unavailable", &format!("{url}: {cause}"));
+        adopt_answer(url).await;
     }
-    let stored = with(|memory| memory.key_set(url).stored.to_bytes());
+    let stored = with(|memory| {
+        let set = memory.key_set(url);
+        set.fetching_since_ms = None;
+        set.stored.to_bytes()
+    });
     if let Err(error) = stores::set(&store_key(url), &stored).await {
         report("keys_unavailable", &format!("{url}: is not kept: {error}"));
     }

@@ -65,6 +65,16 @@ impl StoredKeys {
         })
     }
 
+    /// Takes the other's answer where it is the later one, and says whether it is.
+    pub(crate) fn take_later_answer(&mut self, other: Self) -> bool {
+        let at_ms = |keys: &Self| keys.answer.as_ref().map(|answer| answer.at_ms);
+        let is_later = at_ms(&other) > at_ms(self);
+        if is_later {
+            self.answer = other.answer;
+        }
+        is_later
+    }
+
     /// What the policy decides by.
     pub(crate) fn entry(&self) -> JwksEntry {
         let mut entry = JwksEntry::default();
@@ -122,6 +132,24 @@ mod tests {
             assert_eq!(StoredKeys::parse(bad), None, "{bad:?}");
         }
         assert_eq!(StoredKeys::parse(&vec![b'1'; 1 << 20]), None);
+    }
+
+    #[test]
+    fn a_try_in_vain_takes_away_nothing_that_another_instance_has_fetched() {
+        let mut in_vain = StoredKeys {
+            tried_at_ms: NOW_MS + 900,
+            answer: None,
+        };
+        assert!(in_vain.take_later_answer(stored()));
+        assert_eq!(in_vain.tried_at_ms, NOW_MS + 900);
+        assert_eq!(in_vain.answer, stored().answer);
+        let mut earlier = stored();
+        earlier.answer.as_mut().unwrap().at_ms -= 1;
+        let nothing = StoredKeys::default();
+        for other in [earlier, stored(), nothing] {
+            assert!(!in_vain.take_later_answer(other));
+            assert_eq!(in_vain.answer, stored().answer);
+        }
     }
 
     #[test]

@@ -80,3 +80,21 @@ fn beside_component(manifest: &str) -> Result<String> {
     }
     Ok(text)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_packaged_manifest_is_the_same_but_for_its_source() {
+        let own = include_str!("../../../wasm/gateway/spin.toml");
+        let packaged = beside_component(own).unwrap();
+        let of = |text: &str| -> toml::Table { text.parse().unwrap() };
+        let (mut own, packaged) = (of(own), of(&packaged));
+        let gateway = own["component"]["gateway"].as_table_mut().unwrap();
+        assert!(gateway.remove("build").is_some());
+        gateway["source"] = COMPONENT.into();
+        assert_eq!(own, packaged);
+        assert!(beside_component("[component.gateway]").is_err());
+    }
+}

@@ -20,6 +20,8 @@ use std::path::{Path, PathBuf};
 enum Which {
     /// What the local cloud runs.
     Here,
+    /// That, and the gateway, which only tests run.
+    Tests,
     /// What a cloud runs besides, and the gateway.
     All,
 }
@@ -73,10 +75,12 @@ impl Artefacts {
         self.dir.join("gateway/souk_gateway.wasm")
     }
 
-    fn require_all(&self) -> Result<()> {
-        let functions = Which::Here.functions()?;
+    fn require_all(&self, which: Which) -> Result<()> {
+        let functions = which.functions()?;
         let zips = functions.iter().map(|function| self.zip(function));
-        for path in zips.chain([self.edge_module(), self.psp_simulator(), self.operator()]) {
+        let gateway = (which != Which::Here).then(|| self.gateway_component());
+        let others = [self.edge_module(), self.psp_simulator(), self.operator()];
+        for path in zips.chain(others).chain(gateway) {
             if !path.is_file() {
                 bail!(
                     "{} is missing: SOUK_ARTEFACTS must name a folder that \
@@ -123,11 +127,20 @@ struct GatewayEntry {
 
 /// The artefacts to run: those of `SOUK_ARTEFACTS`, or freshly packaged ones.
 pub(crate) async fn artefacts(repo: &Repo) -> Result<Artefacts> {
+    these(repo, Which::Here).await
+}
+
+/// The same, with the gateway.
+pub(crate) async fn artefacts_for_tests(repo: &Repo) -> Result<Artefacts> {
+    these(repo, Which::Tests).await
+}
+
+async fn these(repo: &Repo, which: Which) -> Result<Artefacts> {
     let Some(dir) = &repo.artefacts else {
-        return package(repo, &default_dir(repo), Which::Here).await;
+        return package(repo, &default_dir(repo), which).await;
     };
     let artefacts = Artefacts { dir: dir.clone() };
-    artefacts.require_all()?;
+    artefacts.require_all(which)?;
     Ok(artefacts)
 }
 
@@ -158,7 +171,9 @@ async fn package(repo: &Repo, dir: &Path, which: Which) -> Result<Artefacts> {
         edge: Some(edge::package(repo, &artefacts, before.edge.as_ref()).await?),
         gateway: match which {
             Which::Here => before.gateway.clone(),
-            Which::All => Some(gateway::package(repo, &artefacts, before.gateway.as_ref()).await?),
+            Which::Tests | Which::All => {
+                Some(gateway::package(repo, &artefacts, before.gateway.as_ref()).await?)
+            }
         },
     };
     if manifest != before {

@@ -44,6 +44,7 @@ const LAYERS: &[Layer] = &[
     layer("souk-cli", OF_FUNCTIONS),
     layer("souk-edge", &["souk-policy", "souk-domain"]),
     layer("souk-gateway", &["souk-policy", "souk-domain"]),
+    layer("souk-spin-host", &[]),
     layer(
         "souk-testkit",
         &["souk-app", "souk-domain", "souk-postgres"],
