@@ -12,8 +12,14 @@
 
 #[path = "support/edge.rs"]
 mod edge;
+#[path = "support/host.rs"]
+mod host;
 #[path = "support/origin.rs"]
 mod origin;
+#[path = "support/process.rs"]
+mod process;
+#[path = "support/spin.rs"]
+mod spin;
 #[path = "support/vectors.rs"]
 mod vectors;
 #[path = "support/wire.rs"]
@@ -58,7 +64,7 @@ impl Servers {
     }
 
     fn worker(&self) -> Worker {
-        Worker::start_with(&self.origin.url(), &self.entries())
+        Worker::start(&self.origin.url(), &self.entries())
     }
 
     fn keys_host(&self) -> String {
@@ -155,7 +161,7 @@ fn what_the_store_has_of_keys_makes_no_other_key_good() {
     ] {
         entries.push((store_key(&servers.url(path)), value));
     }
-    let worker = Worker::start_with(&servers.origin.url(), &entries);
+    let worker = Worker::start(&servers.origin.url(), &entries);
     servers.are_down();
     for (path, token) in ISSUERS {
         let answer = servers.read(&worker, token);

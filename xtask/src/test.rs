@@ -3,7 +3,9 @@
 use crate::files;
 use crate::fuzz::{self, FuzzArguments};
 use crate::package::{Artefacts, artefacts_for_tests};
-use crate::postgres::{Data, REPLICA_VARIABLE, SERVER_VARIABLE, Throwaway, programs_for_servers};
+use crate::postgres::{
+    Data, REPLICA_VARIABLE, SERVER_VARIABLE, Throwaway, need_room, programs_for_servers,
+};
 use crate::process::{StopSignals, run_foreground};
 use crate::repo::Repo;
 use crate::stack::{Console, Facts, Role, SHARDS, Servers, Stack, show_logs};
@@ -44,6 +46,7 @@ pub(crate) async fn run(repo: &Repo, arguments: &TestArguments) -> Result<ExitCo
     if !doc_tests(repo).await? {
         bail!("a documentation test failed");
     }
+    need_room(repo, &repo.state())?;
     if arguments.full {
         fuzz::run(repo, &FuzzArguments::default()).await?;
     }

@@ -116,6 +116,10 @@ async fn an_owner_that_is_no_superuser_migrates_what_is_there() {
             .unwrap();
         assert_eq!(holds, Some(true), "{what}");
     }
+    connection.close().await.unwrap();
+    superuser.close().await.unwrap();
+    db.execute(&format!("DROP DATABASE {name}")).await;
+    db.execute(&format!("DROP ROLE {owner}")).await;
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A database per test, copied from a template that has the schema.
 
 use crate::RoundTrips;
+use crate::leftovers::{self, LEFT_MAX};
 use core::hash::Hasher as _;
 use souk_postgres::{Database, DatabaseError, MIGRATOR};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
@@ -8,7 +9,6 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use std::fmt::Write as _;
 use std::hash::DefaultHasher;
 use std::str::FromStr;
-use uuid::Uuid;
 
 /// The environment variable with the URL of a test server, by a superuser. `script/test` sets it;
 /// `cargo xtask postgres -- COMMAND` runs a command with a throw-away server in it.
@@ -68,8 +68,11 @@ impl TestDatabase {
         server_url: String,
         template: Option<&str>,
     ) -> Self {
-        let name = format!("souk_test_{}", Uuid::now_v7().simple());
+        let name = leftovers::name();
         let mut admin = PgConnection::connect_with(&server)
+            .await
+            .expect("the server answers");
+        leftovers::drop_leftovers(&mut admin, LEFT_MAX)
             .await
             .expect("the server answers");
         let template = template.map_or_else(String::new, |name| format!(" TEMPLATE {name}"));

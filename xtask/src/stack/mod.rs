@@ -145,7 +145,11 @@ impl Stack {
     pub(crate) async fn stop(self) -> Result<()> {
         self.console.go_quiet();
         self.console.stop_following().await;
-        self.parts.stop().await
+        self.parts.stop().await?;
+        if self.data == Data::ThrownAway {
+            postgres::remove_data(&self.state)?;
+        }
+        Ok(())
     }
 
     async fn start_postgres(&self, secrets: &Secrets) -> Result<Databases> {
