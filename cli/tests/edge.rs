@@ -11,6 +11,7 @@
 
 #[path = "edge/cloudflare.rs"]
 mod cloudflare;
+mod told;
 
 use cloudflare::{Cloudflare, Fate, TOKEN};
 use serde_json::Value;
@@ -19,6 +20,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
+use told::{Told, told};
 
 const TENANT: &str = "ten_0197c0de8f2b7c3a9d4e5f6071829304";
 const TENANT_UUID: &str = "0197c0de-8f2b-7c3a-9d4e-5f6071829304";
@@ -27,24 +29,6 @@ struct World {
     directory: TestDatabase,
     cloudflare: Cloudflare,
     url: String,
-}
-
-#[derive(Debug)]
-struct Told {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-async fn told(mut command: Command) -> Told {
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap();
-    Told {
-        code: output.status.code().unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
 }
 
 impl World {
@@ -69,19 +53,13 @@ impl World {
 
     /// Against the store of a local cloud.
     async fn souk_local(&self, folder: &Path, words: &str) -> Told {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
-        command
-            .args(words.split(' '))
-            .env(
-                "SOUK_DIRECTORY_DATABASE_URL",
-                self.directory.url_by_role(OWNER_ROLE),
-            )
-            .env("SOUK_OPERATOR", "ada")
-            .env("SOUK_EDGE_LOCAL", folder);
+        let mut command = self.command(words);
+        command.env("SOUK_EDGE_LOCAL", folder);
         told(command).await
     }
 
-    async fn souk_with(&self, words: &str, token: &str) -> Told {
+    /// Without an edge's store.
+    fn command(&self, words: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
         command
             .args(words.split(' '))
@@ -89,7 +67,13 @@ impl World {
                 "SOUK_DIRECTORY_DATABASE_URL",
                 self.directory.url_by_role(OWNER_ROLE),
             )
-            .env("SOUK_OPERATOR", "ada")
+            .env("SOUK_OPERATOR", "ada");
+        command
+    }
+
+    async fn souk_with(&self, words: &str, token: &str) -> Told {
+        let mut command = self.command(words);
+        command
             .env("SOUK_EDGE_KV_NAMESPACE", "4567ef")
             .env("CLOUDFLARE_ACCOUNT_ID", "0123abcd")
             .env("SOUK_CLOUDFLARE_API_URL", &self.url)

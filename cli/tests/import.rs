@@ -7,6 +7,8 @@
     reason = "tests"
 )]
 
+mod told;
+
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -25,6 +27,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use tempfile::TempDir;
+use told::{Told, told};
 use uuid::Uuid;
 
 /// What happens to the n-th request, from 0.
@@ -117,13 +120,6 @@ struct Shop {
     folder: TempDir,
 }
 
-#[derive(Debug)]
-struct Told {
-    code: i32,
-    out: String,
-    err: String,
-}
-
 impl Shop {
     async fn open(fate: impl Fn(u32) -> Step + Send + Sync + 'static) -> Self {
         let db = TestDatabase::create().await;
@@ -180,14 +176,7 @@ async fn souk(file: &Path, options: &[&str]) -> Told {
     let mut command = Command::new(env!("CARGO_BIN_EXE_souk"));
     command.args(["catalog", "import"]).arg(file).args(options);
     command.env_remove("SOUK_URL").env_remove("SOUK_API_KEY");
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
-        .await
-        .unwrap();
-    Told {
-        code: output.status.code().unwrap(),
-        out: String::from_utf8(output.stdout).unwrap(),
-        err: String::from_utf8(output.stderr).unwrap(),
-    }
+    told(command).await
 }
 
 fn many(rows: u32) -> String {
