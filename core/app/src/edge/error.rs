@@ -121,6 +121,9 @@ pub enum EdgeError {
     /// There was no such publication.
     #[error("there is no publication {0}")]
     UnknownPublication(u64),
+    /// It was forgotten, but for what the store has to this day.
+    #[error("publication {0} is not kept any more")]
+    NotKept(u64),
     /// There is none before the first one.
     #[error("there is no publication to go back to")]
     NothingBefore,

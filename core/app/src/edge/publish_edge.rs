@@ -24,6 +24,8 @@ const TRIES_MAX: u32 = 3;
 const CALL_TIMEOUT: Duration = Duration::from_secs(50);
 /// Publications that are listed at most.
 const LISTED_MAX: u16 = 200;
+/// Days for which a publication can be gone back to; the last [`LISTED_MAX`] can for ever.
+const KEPT_DAYS: i32 = 90;
 
 /// Of whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,7 +195,10 @@ pub(super) async fn carry_out<S: EdgeStore>(
     tx.commit().await?;
     write(store, lease, &changes, version).await?;
     let mut tx = lease.begin().await?;
-    tx.finish_publication(version, tools.clock.now()).await?;
+    let now = tools.clock.now();
+    tx.finish_publication(version, now).await?;
+    tx.prune_publications(now, KEPT_DAYS, u32::from(LISTED_MAX))
+        .await?;
     tx.commit().await?;
     Ok(PublishReport {
         version,
@@ -210,22 +215,27 @@ fn publication(
     version: u64,
     restores: Option<u64>,
 ) -> PublicationRow {
+    PublicationRow {
+        version,
+        made_at: tools.clock.now(),
+        made_by: tools.operator.clone(),
+        digest: digest_of(wanted),
+        entries: u64::try_from(wanted.len()).unwrap_or(u64::MAX),
+        restores,
+        finished_at: None,
+    }
+}
+
+/// SHA-256 over all keys, in order, each followed by that of its value in hexadecimal, a line each.
+pub(super) fn digest_of(entries: &Entries) -> [u8; 32] {
     let mut all = String::new();
-    for (key, entry) in wanted {
+    for (key, entry) in entries {
         all.push_str(key);
         all.push('\n');
         all.push_str(&hex::encode(sha256(&entry.value)));
         all.push('\n');
     }
-    PublicationRow {
-        version,
-        made_at: tools.clock.now(),
-        made_by: tools.operator.clone(),
-        digest: sha256(&all),
-        entries: u64::try_from(wanted.len()).unwrap_or(u64::MAX),
-        restores,
-        finished_at: None,
-    }
+    sha256(&all)
 }
 
 /// Only what differs from the publication before is written down.

@@ -1,7 +1,7 @@
 //! Goes back to an earlier publication.
 
 use super::lease::{Lease, PublishPatience};
-use super::publish_edge::{PublishReport, carry_out, last_published, show_edge};
+use super::publish_edge::{PublishReport, carry_out, digest_of, last_published, show_edge};
 use super::records::{Entries, by_key};
 use super::taken_away::{TakenAway, without_what_was_taken_away};
 use super::{EdgeError, EdgeStore};
@@ -23,7 +23,7 @@ pub struct RollbackReport {
 /// is: the next publication of all goes by it again.
 ///
 /// # Errors
-/// [`EdgeError::UnknownPublication`], [`EdgeError::NothingBefore`], and those of publishing.
+/// [`EdgeError::UnknownPublication`], [`EdgeError::NotKept`], [`EdgeError::NothingBefore`], and those of publishing.
 pub async fn rollback_edge<S: EdgeStore>(
     tools: &TenantTools,
     store: &S,
@@ -67,10 +67,12 @@ async fn before_the_last(tools: &TenantTools) -> Result<u64, EdgeError> {
 
 async fn entries_of(tools: &TenantTools, version: u64) -> Result<Entries, EdgeError> {
     let mut tx = tools.directory.begin_snapshot().await?;
-    tx.publication(version)
-        .await?
-        .ok_or(EdgeError::UnknownPublication(version))?;
+    let publication = tx.publication(version).await?;
+    let publication = publication.ok_or(EdgeError::UnknownPublication(version))?;
     let entries = by_key(tx.edge_entries(version).await?);
     tx.commit().await?;
+    if digest_of(&entries) != publication.digest {
+        return Err(EdgeError::NotKept(version));
+    }
     Ok(entries)
 }

@@ -75,6 +75,50 @@ async fn an_earlier_publication_is_restored_exactly() {
 }
 
 #[tokio::test]
+async fn what_nobody_goes_back_to_any_more_is_forgotten_and_never_restored_in_part() {
+    let world = world().await;
+    let tea = world.tenant("tea.example", "eu").await;
+    let mate = world.tenant("mate.example", "eu").await;
+    assert_eq!(world.publish().await.version, 1);
+    world.change(tea, CallerChange::Canary(5)).await;
+    assert_eq!(world.publish().await.version, 2);
+    let second = world.store.values();
+    // Four hundred more without a difference, a hundred days ago.
+    world
+        .directory
+        .execute(
+            "INSERT INTO souk_directory.edge_publications (version, made_at, made_by, digest, entries) \
+             SELECT n, made_at, made_by, digest, entries FROM generate_series(3, 402) n, \
+                 souk_directory.edge_publications WHERE version = 2; \
+             UPDATE souk_directory.edge_head SET version = 402",
+        )
+        .await;
+    world.clock.advance_ms(100 * 24 * 3_600_000);
+    world.change(mate, CallerChange::Canary(7)).await;
+    assert_eq!(world.publish().await.version, 403);
+
+    // The first has what is in the store still: the settings. The second has the record of tea.
+    let listed = "SELECT string_agg(version::text, ' ' ORDER BY version) \
+        FROM souk_directory.edge_publications WHERE version < 206";
+    assert_eq!(world.directory.text(listed).await, "1 2 204 205");
+    for (version, whole) in [(1, false), (204, true), (2, true), (402, true)] {
+        let gone_back = back(&world, Some(version)).await;
+        if whole {
+            gone_back.unwrap();
+            assert_eq!(world.store.values(), second, "{version}");
+        } else {
+            assert!(matches!(gone_back, Err(EdgeError::NotKept(n)) if n == version));
+        }
+    }
+    assert!(matches!(
+        back(&world, Some(203)).await,
+        Err(EdgeError::UnknownPublication(203))
+    ));
+    world.publish().await;
+    assert_eq!(world.published().await, world.store.values());
+}
+
+#[tokio::test]
 async fn what_was_taken_away_does_not_come_back() {
     let world = world().await;
     let tools = &world.tools;

@@ -163,6 +163,41 @@ impl DirectoryTx {
         Ok(())
     }
 
+    /// Forgets what only publications had that are neither among the last `kept` nor younger than `days`
+    /// before `now`. Some of them may still be listed: those with an entry that is in the store to this
+    /// day. They are not whole any more, and their digest tells.
+    pub async fn prune_publications(
+        &mut self,
+        now: Timestamp,
+        days: i32,
+        kept: u32,
+    ) -> Result<(), DatabaseError> {
+        let first_kept: Option<i64> = sqlx::query_scalar!(
+            "SELECT least(min(version) FILTER (WHERE made_at >= $1::timestamptz - make_interval(days => $2)), \
+                 max(version) - $3 + 1) \
+             FROM souk_directory.edge_publications",
+            now.as_offset_date_time(),
+            days,
+            i64::from(kept),
+        )
+        .fetch_one(self.connection())
+        .await?;
+        sqlx::query!(
+            "DELETE FROM souk_directory.edge_entries WHERE until_version <= $1",
+            first_kept,
+        )
+        .execute(self.connection())
+        .await?;
+        sqlx::query!(
+            "DELETE FROM souk_directory.edge_publications p WHERE version < $1 AND NOT EXISTS \
+                 (SELECT 1 FROM souk_directory.edge_entries e WHERE e.from_version = p.version)",
+            first_kept,
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
     /// Writes down that all of the publication is in the store.
     pub async fn finish_publication(
         &mut self,
