@@ -20,8 +20,8 @@ use souk_app::tenants::{
     create_tenant, move_tenant, show_tenant, verify_audit,
 };
 use souk_app::{
-    AppError, Caller, DatabaseError, Once, OrderCommand, RelaySettings, Shard, ShardName, Shards,
-    SkuSeed, StoredResponse, Tools, cancel_order, get_order, place_order, relay_outbox,
+    AppError, Caller, Database, DatabaseError, Once, OrderCommand, RelaySettings, Shard, ShardName,
+    Shards, SkuSeed, StoredResponse, Tools, cancel_order, get_order, place_order, relay_outbox,
     seed_tenant,
 };
 use souk_domain::payment::{CaptureMethod, IntentStatus};
@@ -30,8 +30,8 @@ use souk_testkit::{
     FixedClock, MemoryQueue, RandomIds, ScriptedPsp, TestDatabase, caller, order_request, respond,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -699,6 +699,67 @@ async fn two_movers_at_once_do_not_spoil_the_move() {
     assert_eq!(world.count("b", "orders", tenant).await, 5);
     let open = "SELECT count(*) FROM souk_directory.tenant_moves WHERE finished_at IS NULL";
     assert_eq!(world.directory.number(open).await, 0);
+}
+
+/// The shards that are asked to serve the tenant, in order, until one does or all is said.
+async fn asked(shards: &Shards, tenant: TenantId) -> (Vec<String>, Result<(), DatabaseError>) {
+    let asked = Mutex::new(Vec::new());
+    let begin = |db: Database| {
+        asked.lock().unwrap().push(db.shard().to_string());
+        async move { db.begin(tenant).await?.commit().await }
+    };
+    let served = shards.at_home(tenant, begin).await;
+    (asked.into_inner().unwrap(), served)
+}
+
+#[tokio::test]
+async fn a_wrong_hint_is_corrected_and_does_not_come_back() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let shards = &world.functions.db;
+    shards.hint(tenant, &shard("b"));
+    let (tried, served) = asked(shards, tenant).await;
+    served.unwrap();
+    assert_eq!(tried, ["b", "a"]);
+    for hint in ["b", "elsewhere"] {
+        shards.hint(tenant, &shard(hint));
+        let (tried, served) = asked(shards, tenant).await;
+        served.unwrap();
+        assert_eq!(tried, ["a"], "after the hint {hint}");
+    }
+    // Also where it was right once: what has been found out counts.
+    world.move_to(tenant, "b").await.unwrap();
+    let (tried, served) = asked(shards, tenant).await;
+    served.unwrap();
+    assert_eq!(tried, ["a", "b"]);
+    shards.hint(tenant, &shard("a"));
+    assert_eq!(asked(shards, tenant).await.0, ["b"]);
+}
+
+#[tokio::test]
+async fn with_a_hint_a_tenant_is_served_before_the_directory_has_said_where_it_is() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let nobody_known = TestDatabase::create_directory().await;
+    for (hint, tries) in [
+        (Some("a"), vec!["a"]),
+        (Some("b"), vec!["b"]),
+        (Some("elsewhere"), vec![]),
+        (None, vec![]),
+    ] {
+        let all = world.functions.db.all().into_iter().cloned();
+        let shards = Shards::placed_by(nobody_known.directory_reader(), all);
+        if let Some(hint) = hint {
+            shards.hint(tenant, &shard(hint));
+        }
+        let (tried, served) = asked(&shards, tenant).await;
+        assert_eq!(tried, tries, "{hint:?}");
+        match served {
+            Ok(()) => assert_eq!(hint, Some("a")),
+            Err(DatabaseError::TenantElsewhere) => assert_ne!(hint, Some("a")),
+            Err(other) => panic!("{hint:?}: {other:?}"),
+        }
+    }
 }
 
 /// Payments there and back: their rows are tied to each other, and the ledger must not be changed.

@@ -237,7 +237,7 @@ fn decide_for<'a>(
         region: record.region.clone(),
         request_id: facts.request_id,
     };
-    let mut plan = ForwardPlan::new(facts, identity, operation)?;
+    let mut plan = ForwardPlan::new(facts, record, identity, operation)?;
     plan.answered_with(answer_headers, is_canary, is_over_limit);
     Ok(Next::Forward(Box::new(plan)))
 }

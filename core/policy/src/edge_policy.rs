@@ -12,6 +12,8 @@ pub const SWITCHES_MAX: usize = 64;
 pub const FEATURES_MAX: usize = 64;
 /// Bytes of a feature's name at most.
 const FEATURE_BYTES_MAX: usize = 64;
+/// Bytes of all of them, with one between two: they are told the origin in a header.
+const FEATURES_BYTES_MAX: usize = 1024;
 /// Bytes of a name at most.
 const NAME_BYTES_MAX: usize = 128;
 
@@ -77,7 +79,8 @@ pub struct EdgePolicy {
     /// How many of a hundred callers go to the canary origin, always the same ones.
     #[serde(default, skip_serializing_if = "is_default")]
     pub canary_percent: u8,
-    /// What is tried with this tenant first; since version 4. The decision goes by none of them yet.
+    /// What is tried with this tenant first; since version 4. The edge goes by none of them, and tells
+    /// the origin.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub features: Vec<String>,
 }
@@ -109,8 +112,13 @@ impl EdgePolicy {
             return Err(EdgePolicyError::CorsOrigin);
         }
         check_switches(&self.disabled)?;
-        if !self.features.iter().all(|name| is_feature(name)) || self.features.len() > FEATURES_MAX
-        {
+        let bytes: usize = self
+            .features
+            .iter()
+            .map(|name| name.len().saturating_add(1))
+            .sum();
+        let too_many = self.features.len() > FEATURES_MAX || bytes > FEATURES_BYTES_MAX;
+        if too_many || !self.features.iter().all(|name| is_feature(name)) {
             return Err(EdgePolicyError::Feature);
         }
         if self.canary_percent > 100 {
@@ -204,6 +212,7 @@ mod tests {
             json!({ "canary_percent": 101 }),
             json!({ "features": ["Fast"] }),
             json!({ "features": [""] }),
+            json!({ "features": vec!["a".repeat(63); 17] }),
         ] {
             assert!(read(&bad).is_err(), "{bad}");
         }

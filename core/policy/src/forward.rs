@@ -3,9 +3,13 @@
 use crate::browser::SECURITY_HEADERS;
 use crate::decide::{BODY_BYTES_MAX, HEADERS_BYTES_MAX, RequestFacts, body_too_large};
 use crate::headers::stripped_names;
-use crate::identity::{ANONYMOUS_PRINCIPAL, CONSISTENCY_HEADER, EdgeIdentity, REQUEST_ID_HEADER};
+use crate::identity::{
+    ANONYMOUS_PRINCIPAL, CONSISTENCY_HEADER, EdgeIdentity, FEATURES_HEADER, REQUEST_ID_HEADER,
+    SHARD_HEADER,
+};
 use crate::operations::{Access, Operation};
 use crate::problem::{Code, Problem};
+use crate::route::RouteRecord;
 use crate::signature::{
     CONTENT_DIGEST_HEADER, IDEMPOTENCY_KEY_HEADER, MessageParts, SIGNATURE_HEADER,
     SIGNATURE_INPUT_HEADER, SIGNED_OF_CLIENT, SigningKey, TTL_S_MAX, sign,
@@ -19,6 +23,8 @@ pub const ORIGIN_TIMEOUT_MS: u32 = 10_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForwardPlan {
     identity: EdgeIdentity,
+    /// What the tenant's record says besides.
+    of_record: Vec<(&'static str, String)>,
     method: String,
     path: String,
     query: Option<String>,
@@ -35,6 +41,7 @@ pub struct ForwardPlan {
 impl ForwardPlan {
     pub(crate) fn new(
         facts: &RequestFacts<'_>,
+        record: &RouteRecord,
         identity: EdgeIdentity,
         operation: &'static Operation,
     ) -> Result<Self, Problem> {
@@ -64,6 +71,7 @@ impl ForwardPlan {
         Ok(Self {
             traceparent: traceparent(of_caller, identity.request_id),
             identity,
+            of_record: of_record(record),
             operation,
             answer_headers: Vec::new(),
             is_canary: false,
@@ -169,8 +177,8 @@ impl ForwardPlan {
         !matches!(self.method.as_str(), "GET" | "HEAD")
     }
 
-    /// The headers to set, in place of any of the same name: the identity, and the signature over
-    /// it and the request. `created_unix_s` (Unix seconds) is read when the body has arrived: the
+    /// The headers to set, in place of any of the same name: the identity, what the tenant's record says
+    /// besides, and the signature over them and the request. `created_unix_s` (Unix seconds) is read when the body has arrived: the
     /// signature lives 30 seconds, and a slow upload must not use them up.
     pub fn seal(
         &self,
@@ -182,6 +190,7 @@ impl ForwardPlan {
             return Err(body_too_large());
         }
         let mut headers = self.identity.to_headers().to_vec();
+        headers.extend(self.of_record.iter().cloned());
         let covered: Vec<(&str, &str)> = headers
             .iter()
             .chain(&self.signed_of_client)
@@ -206,4 +215,12 @@ impl ForwardPlan {
         headers.push((TRACEPARENT_HEADER, self.traceparent.clone()));
         Ok(headers)
     }
+}
+
+/// What is told of a tenant's record besides the identity: nothing where it says nothing.
+fn of_record(record: &RouteRecord) -> Vec<(&'static str, String)> {
+    let shard = record.shard.clone().map(|shard| (SHARD_HEADER, shard));
+    let features = &record.policy.features;
+    let features = (!features.is_empty()).then(|| (FEATURES_HEADER, features.join(" ")));
+    shard.into_iter().chain(features).collect()
 }

@@ -15,6 +15,11 @@ pub const SCOPES_HEADER: &str = "souk-scopes";
 pub const REGION_HEADER: &str = "souk-region";
 /// The request's id, `req_…`; also on every answer.
 pub const REQUEST_ID_HEADER: &str = "souk-request-id";
+/// The shard on which the tenant was when its record was published, where the record says it: a hint,
+/// which the shard itself may correct.
+pub const SHARD_HEADER: &str = "souk-shard";
+/// The tenant's feature flags, separated by one space each, where it has any.
+pub const FEATURES_HEADER: &str = "souk-features";
 /// What the names of the headers that only the edge may set begin with.
 pub const HEADER_PREFIX: &str = "souk-";
 /// The one such header that a client may send, and gets: which write a reader has to see.

@@ -8,7 +8,9 @@ use souk_domain::{ApiKeyId, Principal, TenantId};
 
 /// The newest version of records. It is written only where a record says what the one before cannot:
 /// an edge that is one release behind still reads all others.
-pub const RECORD_VERSION: u32 = 4;
+pub const RECORD_VERSION: u32 = 5;
+/// The version that says of features, and of no shard.
+const RECORD_VERSION_FEATURES: u32 = 4;
 /// The version that says of issuers, limits, pages and switches, and of no features.
 const RECORD_VERSION_POLICY: u32 = 3;
 /// The version that is written otherwise.
@@ -39,6 +41,9 @@ pub enum RecordError {
     /// Its region is none.
     #[error("the record's region is malformed")]
     Region,
+    /// Its shard is none.
+    #[error("the record's shard is malformed")]
+    Shard,
     /// It has too many keys.
     #[error("the record has more than {KEYS_MAX} keys")]
     TooManyKeys,
@@ -80,6 +85,9 @@ pub struct RouteRecord {
     pub status: TenantStatus,
     /// The region that serves it.
     pub region: String,
+    /// The shard where it was when the record was published, since version 5: a hint for functions that
+    /// do not know it yet. It may be wrong, and nothing depends on it.
+    pub shard: Option<String>,
     /// Who may call.
     pub keys: Vec<KeyRecord>,
     /// Who else may, how often, from which pages, and where to.
@@ -98,6 +106,8 @@ struct WireRecord {
     tenant_id: TenantId,
     status: TenantStatus,
     region: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    shard: Option<String>,
     keys: Vec<WireKey>,
     #[serde(default, skip_serializing_if = "EdgePolicy::says_nothing")]
     policy: EdgePolicy,
@@ -128,10 +138,14 @@ impl RouteRecord {
         if !is_region(&wire.region) {
             return Err(RecordError::Region);
         }
+        // A shard's name is made of the same letters.
+        if wire.shard.as_ref().is_some_and(|shard| !is_region(shard)) {
+            return Err(RecordError::Shard);
+        }
         if wire.keys.len() > KEYS_MAX {
             return Err(RecordError::TooManyKeys);
         }
-        if version < version_of(&wire.policy) {
+        if version < version_of(&wire.policy, wire.shard.as_deref()) {
             return Err(RecordError::Version(version));
         }
         wire.policy.check()?;
@@ -154,6 +168,7 @@ impl RouteRecord {
             tenant_id: wire.tenant_id,
             status: wire.status,
             region: wire.region,
+            shard: wire.shard,
             keys,
             policy: wire.policy,
         })
@@ -169,10 +184,11 @@ impl RouteRecord {
             expires_at: key.expires_at,
         });
         let wire = WireRecord {
-            version: version_of(&self.policy).max(RECORD_VERSION_PLAIN),
+            version: version_of(&self.policy, self.shard.as_deref()).max(RECORD_VERSION_PLAIN),
             tenant_id: self.tenant_id,
             status: self.status,
             region: self.region.clone(),
+            shard: self.shard.clone(),
             keys: keys.collect(),
             policy: self.policy.clone(),
         };
@@ -184,9 +200,11 @@ impl RouteRecord {
 }
 
 /// The oldest version that can say this.
-fn version_of(policy: &EdgePolicy) -> u32 {
-    if !policy.features.is_empty() {
+fn version_of(policy: &EdgePolicy, shard: Option<&str>) -> u32 {
+    if shard.is_some() {
         RECORD_VERSION
+    } else if !policy.features.is_empty() {
+        RECORD_VERSION_FEATURES
     } else if policy.says_nothing() {
         RECORD_VERSION_MIN
     } else {
@@ -353,6 +371,11 @@ mod tests {
             assert_eq!(RouteRecord::parse(&written).unwrap(), record);
         }
         let mut record = RouteRecord::parse(&record().to_string()).unwrap();
+        record.shard = Some("eu-1".to_owned());
+        let written = record.to_json().unwrap();
+        assert_eq!(RouteRecord::parse(&written).unwrap(), record);
+        record.shard = Some("B".to_owned());
+        assert!(matches!(record.to_json(), Err(RecordError::Shard)));
         record.region = "EU".to_owned();
         assert!(matches!(record.to_json(), Err(RecordError::Region)));
     }
@@ -369,15 +392,19 @@ mod tests {
         assert_eq!(written(&record), json!(3));
         record.policy.features = vec!["new-checkout".to_owned()];
         assert_eq!(written(&record), json!(4));
+        record.shard = Some("b".to_owned());
+        assert_eq!(written(&record), json!(5));
         // An edge that does not know of a field must not go by a record that has it.
-        let older = record
-            .to_json()
-            .unwrap()
-            .replace("\"version\":4", "\"version\":3");
-        assert!(matches!(
-            RouteRecord::parse(&older),
-            Err(RecordError::Version(3))
-        ));
+        let older = |record: &RouteRecord, version: u32, before: u32| {
+            let (own, other) = (
+                format!("\"version\":{version}"),
+                format!("\"version\":{before}"),
+            );
+            RouteRecord::parse(&record.to_json().unwrap().replace(&own, &other))
+        };
+        assert!(matches!(older(&record, 5, 4), Err(RecordError::Version(4))));
+        record.shard = None;
+        assert!(matches!(older(&record, 4, 3), Err(RecordError::Version(3))));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! must cover is fixed here and not negotiable: see [`verify`].
 
 use crate::identity::{
-    CONSISTENCY_HEADER, EdgeIdentity, HEADER_PREFIX, IDENTITY_HEADERS, IdentityError,
+    CONSISTENCY_HEADER, EdgeIdentity, FEATURES_HEADER, HEADER_PREFIX, IDENTITY_HEADERS,
+    IdentityError, SHARD_HEADER,
 };
 use crate::structured_field::{BareItem, Dictionary, FieldError, InnerList, Item, Member};
 use base64::Engine as _;
@@ -28,6 +29,8 @@ pub const SIGNATURE_HEADER: &str = "signature";
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 /// Headers of the client that are covered where they are present.
 pub(crate) const SIGNED_OF_CLIENT: [&str; 2] = [IDEMPOTENCY_KEY_HEADER, CONSISTENCY_HEADER];
+/// Headers of the tenant's record that are covered where they are present.
+const SIGNED_OF_RECORD: [&str; 2] = [SHARD_HEADER, FEATURES_HEADER];
 /// Seconds between `created` and `expires` at most.
 pub const TTL_S_MAX: u32 = 30;
 /// Seconds by which the signer's clock may be ahead of the verifier's.
@@ -256,7 +259,8 @@ pub enum SignatureError {
 /// Signs a message under the label `souk`.
 ///
 /// Covers method, path, query, the digest of the body, the five identity headers and, where they are
-/// present, the idempotency key and the consistency token. `created_unix_s` is in Unix seconds, `ttl_s` 1 to 30 seconds.
+/// present, what the tenant's record says besides (shard, features), the idempotency key and the
+/// consistency token. `created_unix_s` is in Unix seconds, `ttl_s` 1 to 30 seconds.
 /// Fails where an identity header is missing, repeated or unfit, and where the message carries
 /// another `souk-*` header, which no verifier would accept.
 pub fn sign(
@@ -275,8 +279,8 @@ pub fn sign(
     let content_digest = content_digest(parts.body);
     let mut names = vec![METHOD, PATH, QUERY, CONTENT_DIGEST_HEADER];
     names.extend(IDENTITY_HEADERS);
-    let of_client = SIGNED_OF_CLIENT.into_iter();
-    names.extend(of_client.filter(|name| occurrences(parts, name).next().is_some()));
+    let perhaps = SIGNED_OF_RECORD.into_iter().chain(SIGNED_OF_CLIENT);
+    names.extend(perhaps.filter(|name| occurrences(parts, name).next().is_some()));
     check_coverage(parts, |name| names.contains(&name))?;
     let mut components = Vec::with_capacity(names.len());
     for name in names {

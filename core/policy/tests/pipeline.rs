@@ -13,6 +13,7 @@ use souk_policy::decide::RequestFacts;
 use souk_policy::problem::Answer;
 use souk_policy::route::RouteRecord;
 use souk_policy::settings::Settings;
+use souk_policy::signature::{KeyRing, MessageParts, SignatureError, SigningKey, verify};
 use support::{Host, Outcome};
 
 const KEY: &str = "Bearer souk_sk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -21,7 +22,7 @@ const NOW: i64 = 1_763_700_000;
 
 fn host(policy: &Value) -> Host {
     let record = json!({
-        "version": 3, "tenant_id": "ten_0197c0de8f2b7c3a9d4e5f6071829304", "status": "active",
+        "version": 4, "tenant_id": "ten_0197c0de8f2b7c3a9d4e5f6071829304", "status": "active",
         "region": "local", "policy": policy,
         "keys": [{
             "id": "key_0197c0de8f2b7c3a9d4e5f6071829310",
@@ -241,6 +242,67 @@ fn a_preflight_is_answered_without_a_credential() {
             .any(|(name, _)| name.starts_with("access-control-"))
     );
     assert_eq!(refusal(&preflight(SHOP, "/v1/nothing")).status, 404);
+}
+
+#[test]
+fn what_the_record_says_besides_is_told_the_origin_and_signed() {
+    let mut host = host(&json!({ "features": ["fast-quotes", "new-checkout"] }));
+    for record in host.records.values_mut() {
+        record.shard = Some("b".to_owned());
+    }
+    // What a client says of itself does not get there.
+    let headers = [
+        ("authorization", KEY),
+        ("souk-shard", "a"),
+        ("souk-features", "all"),
+    ];
+    let outcome = ask(&mut host, "GET", "/v1/orders/ord_1", &headers, NOW);
+    let Outcome::Forwarded(plan) = &outcome else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(
+        plan.stripped(),
+        ["authorization", "souk-shard", "souk-features"]
+    );
+    let key = SigningKey::new("k1", vec![7; 32]).unwrap();
+    let ring = KeyRing::new(vec![key.clone()]).unwrap();
+    let sealed = plan.seal(b"", &key, NOW).unwrap();
+    assert_eq!(header(&sealed, "souk-shard"), Some("b"));
+    assert_eq!(
+        header(&sealed, "souk-features"),
+        Some("fast-quotes new-checkout")
+    );
+
+    let verified = |headers: &[(&'static str, String)]| {
+        let headers: Vec<(&str, &str)> = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let parts = MessageParts {
+            method: "GET",
+            path: "/v1/orders/ord_1",
+            query: None,
+            headers: &headers,
+            body: b"",
+        };
+        verify(&parts, &ring, NOW)
+    };
+    assert!(verified(&sealed).is_ok());
+    for name in ["souk-shard", "souk-features"] {
+        let mut altered = sealed.clone();
+        for (own, value) in &mut altered {
+            if *own == name {
+                "c".clone_into(value);
+            }
+        }
+        assert_eq!(verified(&altered), Err(SignatureError::Mismatch), "{name}");
+        let without: Vec<_> = sealed
+            .iter()
+            .filter(|(own, _)| *own != name)
+            .cloned()
+            .collect();
+        assert!(verified(&without).is_err(), "{name}");
+    }
 }
 
 #[test]

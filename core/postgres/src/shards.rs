@@ -133,6 +133,17 @@ impl Shards {
         .await
     }
 
+    /// Believes that the tenant is on `shard`, where nothing is known of it yet: whoever sees a tenant for
+    /// the first time then need not ask the directory. A shard that is not configured here is passed over,
+    /// and one that does not serve the tenant says so, as in [`Shards::at_home`].
+    pub fn hint(&self, tenant: TenantId, shard: &ShardName) {
+        if let Placing::Directory(placements) = &self.placing
+            && placements.shards.contains_key(shard)
+        {
+            placements.hint(tenant, shard);
+        }
+    }
+
     async fn on_shard<T, W>(
         &self,
         tenant: TenantId,
@@ -174,6 +185,16 @@ impl Shards {
     }
 }
 
+impl Kept {
+    fn unknown(before: Option<ShardName>) -> Self {
+        Self {
+            since: Instant::now(),
+            shard: OnceCell::new(),
+            before,
+        }
+    }
+}
+
 impl Placements {
     async fn shard_of(&self, tenant: TenantId) -> Result<Shard, DatabaseError> {
         let kept = self.kept(tenant);
@@ -201,6 +222,21 @@ impl Placements {
             .ok_or(DatabaseError::TenantElsewhere)
     }
 
+    /// Takes over what somebody else knows of a tenant, if nothing is kept of it. Once something is, the
+    /// directory is asked: what it has corrected must not come back.
+    fn hint(&self, tenant: TenantId, shard: &ShardName) {
+        let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() < PLACEMENTS_MAX {
+            all.entry(tenant).or_insert_with(|| {
+                let hinted = OnceCell::new_with(Some(shard.clone()));
+                Arc::new(Kept {
+                    shard: hinted,
+                    ..Kept::unknown(None)
+                })
+            });
+        }
+    }
+
     /// What is kept of the tenant, or a place for it: those who come together ask once.
     fn kept(&self, tenant: TenantId) -> Arc<Kept> {
         let now = Instant::now();
@@ -217,11 +253,7 @@ impl Placements {
                 all.clear();
             }
         }
-        let kept = Arc::new(Kept {
-            since: now,
-            shard: OnceCell::new(),
-            before,
-        });
+        let kept = Arc::new(Kept::unknown(before));
         all.insert(tenant, Arc::clone(&kept));
         kept
     }
@@ -236,7 +268,8 @@ impl Placements {
                 .is_none_or(|known| known == shard)
         });
         if wrong {
-            all.remove(&tenant);
+            // In its place, one that asks: a hint that is as wrong must not get there first.
+            all.insert(tenant, Arc::new(Kept::unknown(None)));
         }
     }
 }

@@ -32,6 +32,7 @@ pub struct OrdersState {
 
 /// All routes. What is in the table of operations needs the edge's signature; `/healthz` does not.
 pub fn router(state: OrdersState, guard: EdgeGuard) -> Router {
+    let guard = guard.hinting(&state.tools.db);
     Router::new()
         .route(
             "/healthz",

@@ -584,9 +584,13 @@ async fn health_needs_no_signature_and_tells_whether_the_database_answers() {
 fn with_replica(shop: &Shop, replica: &TestReplica) -> Router {
     let shard =
         Shard::new("a".parse().unwrap(), shop.db.app()).with_replica(replica.by_role("souk_app"));
+    on_shards(shop, Shards::one(shard))
+}
+
+fn on_shards(shop: &Shop, db: Shards) -> Router {
     let ring = KeyRing::new(vec![key("k1", 1)]).unwrap();
     let tools = Tools {
-        db: Shards::one(shard),
+        db,
         ..shop.tenant.tools.clone()
     };
     let state = OrdersState {
@@ -662,6 +666,32 @@ impl Shop {
         let created = self.send(self.order(key, &tea(quantity)).signed()).await;
         assert_eq!(created.status, StatusCode::CREATED, "{created:?}");
         format!("/v1/orders/{}", created.json()["id"].as_str().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn where_the_edge_says_where_a_tenant_is_nobody_waits_for_the_directory() {
+    let shop = Shop::open(&[("TEA", 250, 5)]).await;
+    // It answers, but does not know the tenant.
+    let directory = TestDatabase::create_directory().await;
+    for (hint, status) in [
+        (None, 503),
+        (Some("b"), 503),
+        (Some("no shard"), 503),
+        (Some("a"), 200),
+    ] {
+        let shard = Shard::new("a".parse().unwrap(), shop.db.app());
+        let app = on_shards(
+            &shop,
+            Shards::placed_by(directory.directory_reader(), [shard]),
+        );
+        let mut call = shop.call("GET", "/v1/orders");
+        if let Some(hint) = hint {
+            call.headers
+                .insert("souk-shard".to_owned(), hint.to_owned());
+        }
+        let answer = Answer::read(app.oneshot(call.signed()).await.unwrap()).await;
+        assert_eq!(answer.status, status, "{hint:?}: {answer:?}");
     }
 }
 

@@ -30,6 +30,7 @@ pub struct PaymentsState {
 
 /// All routes. What is in the table of operations needs the edge's signature; `/healthz` does not.
 pub fn router(state: PaymentsState, guard: EdgeGuard) -> Router {
+    let guard = guard.hinting(&state.tools.db);
     Router::new()
         .route(
             "/healthz",

@@ -11,9 +11,12 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use souk_app::{Caller, Clock, ConsistencyToken};
+use souk_app::{Caller, Clock, ConsistencyToken, Shards};
+use souk_domain::TenantId;
 use souk_policy::decide::BODY_BYTES_MAX;
-use souk_policy::identity::{CONSISTENCY_HEADER, EdgeIdentity, Scopes};
+use souk_policy::identity::{
+    CONSISTENCY_HEADER, EdgeIdentity, FEATURES_HEADER, SHARD_HEADER, Scopes,
+};
 use souk_policy::signature::{KeyRing, MessageParts, SignatureError, verify};
 use std::sync::Arc;
 
@@ -27,6 +30,8 @@ const TRACEPARENT: &str = "traceparent";
 pub struct EdgeGuard {
     keys: Arc<EdgeKeys>,
     clock: Arc<dyn Clock>,
+    /// Told where the edge believes a tenant to be.
+    shards: Option<Shards>,
 }
 
 impl core::fmt::Debug for EdgeGuard {
@@ -41,6 +46,28 @@ impl EdgeGuard {
         Self {
             keys: Arc::new(keys.into()),
             clock,
+            shards: None,
+        }
+    }
+
+    /// Tells `shards` where a tenant is that they have not seen yet, if the edge knows: the first request
+    /// of a tenant in this process then does not wait for the directory.
+    #[must_use]
+    pub fn hinting(self, shards: &Shards) -> Self {
+        Self {
+            shards: Some(shards.clone()),
+            ..self
+        }
+    }
+
+    fn hint(&self, tenant: TenantId, headers: &HeaderMap) {
+        let named = headers
+            .get(SHARD_HEADER)
+            .and_then(|value| value.to_str().ok());
+        // A name that is none is no hint.
+        let shard = named.and_then(|name| name.parse().ok());
+        if let Some((shards, shard)) = self.shards.as_ref().zip(shard) {
+            shards.hint(tenant, &shard);
         }
     }
 
@@ -69,6 +96,8 @@ pub struct EdgeCaller {
     pub caller: Caller,
     /// What the caller may do.
     pub scopes: Scopes,
+    /// The tenant's feature flags: what is tried with some tenants first.
+    pub features: Vec<String>,
 }
 
 /// Middleware: verifies the edge's signature over method, path, query, body and `souk-*` headers, and
@@ -92,6 +121,7 @@ pub async fn require_edge_signature(
         }
     };
     let request_id = identity.request_id;
+    guard.hint(identity.tenant, &parts.headers);
     let edge_caller = match to_caller(identity, &parts.headers) {
         Ok(edge_caller) => edge_caller,
         Err(problem) => return problem.into_response(),
@@ -152,7 +182,17 @@ fn to_caller(identity: EdgeIdentity, headers: &HeaderMap) -> Result<EdgeCaller, 
     Ok(EdgeCaller {
         caller,
         scopes: identity.scopes,
+        features: features(headers),
     })
+}
+
+/// The signature covers them, so they are as the edge has read them.
+fn features(headers: &HeaderMap) -> Vec<String> {
+    let value = headers
+        .get(FEATURES_HEADER)
+        .and_then(|value| value.to_str().ok());
+    let all = value.into_iter().flat_map(|names| names.split(' '));
+    all.map(str::to_owned).collect()
 }
 
 /// The write that the request has to see, if it names one. The signature covers it, so it occurs once.

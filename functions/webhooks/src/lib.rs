@@ -38,6 +38,7 @@ pub struct WebhooksState {
 
 /// All routes. What is in the table of operations needs the edge's signature; `/healthz` does not.
 pub fn router(state: WebhooksState, guard: EdgeGuard) -> Router {
+    let guard = guard.hinting(&state.tools.db);
     Router::new()
         .route("/healthz", get(healthz).fallback(method_not_allowed))
         .merge(routes().behind_the_edge(guard))

@@ -11,6 +11,7 @@ use souk_policy::identity::Scopes;
 use souk_policy::jose::{Algorithm, Issuer};
 use souk_policy::route::{KeyRecord, RouteKey, RouteRecord};
 use souk_policy::settings::{SETTINGS_KEY, SETTINGS_VERSION, Settings};
+use souk_postgres::ShardName;
 use souk_postgres::directory::{
     ApiKeyRow, EdgeEntryRow, EdgeView, IssuerRow, LimitRow, PlanRow, TenantEdgeView,
 };
@@ -71,9 +72,15 @@ fn record(
         tenant_id: tenant.id,
         status: tenant.placement.status,
         region: tenant.region.clone(),
+        shard: shard_hint(&tenant.placement.shard),
         keys,
         policy: policy(view, plans)?,
     })
+}
+
+/// Where there is one shard only, nobody has to look for it.
+fn shard_hint(shard: &ShardName) -> Option<String> {
+    (*shard != ShardName::only()).then(|| shard.to_string())
 }
 
 fn is_live(key: &ApiKeyRow, now: Timestamp) -> bool {
