@@ -45,7 +45,8 @@ export async function keep(key, response, context, nowMs) {
     entries.delete(first);
     tellKept(first, 0);
   }
-  const own = [...response.headers].filter(([name]) => !OF_ONE_ANSWER.has(name));
+  // Built once: an answer from here copies them as they are.
+  const own = new Headers([...response.headers].filter(([name]) => !OF_ONE_ANSWER.has(name)));
   const entry = { body, status: 200, headers: own, atMs: nowMs, freshUntilMs: nowMs + seconds * 1_000 };
   entries.delete(key);
   entries.set(key, entry);

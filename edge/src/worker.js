@@ -281,8 +281,10 @@ async function readStream(stream, bytesMax) {
 /** The same for all who ask meanwhile, where the policy lets others wait for this one. */
 function forwardOnce(text, request, startedMs, context) {
   const forwarded = forward(text, request, undefined, startedMs, context);
-  const [, , flags, key] = text.split("\n", 4);
-  if (flags.includes("w")) {
+  const flagsAt = text.indexOf("\n", text.indexOf("\n") + 1) + 1;
+  const flagsEnd = text.indexOf("\n", flagsAt);
+  if (text.slice(flagsAt, flagsEnd).includes("w")) {
+    const key = text.slice(flagsEnd + 1, text.indexOf("\n", flagsEnd + 1));
     const land = () => {
       if (landings.get(key) === landing) {
         landings.delete(key);
@@ -311,9 +313,7 @@ async function forward(text, request, body, startedMs, context) {
   for (const name of names === "" ? [] : names.split(" ")) {
     sent.delete(name);
   }
-  for (const [name, value] of pairs(headers.slice(0, end))) {
-    sent.set(name, value);
-  }
+  setAll(sent, headers, end);
   const origin = await tried(plan, sent, timeoutMs);
   const failed = typeof origin === "string" || origin.status >= 500;
   const fallback = failed && cacheKey !== "" ? stale(cacheKey, startedMs) : undefined;
@@ -415,23 +415,21 @@ function kept(text, request, startedMs) {
 
 /** Takes out of an answer what is not for clients, and puts in what is the edge's. */
 function finish(headers, plan) {
-  for (const name of [...headers.keys()]) {
+  let gone;
+  for (const name of headers.keys()) {
     const isStripped = strippedNames.has(name) || strippedPrefixes.some((one) => name.startsWith(one));
     if (isStripped && !keptNames.has(name)) {
-      headers.delete(name);
+      gone = gone === undefined ? [name] : [...gone, name];
     }
+  }
+  for (const name of gone ?? []) {
+    headers.delete(name);
   }
   putAnswerHeaders(headers, plan);
 }
 
 function putAnswerHeaders(headers, plan) {
-  for (const [name, value] of pairs(plan.answer)) {
-    if (name === "vary") {
-      headers.append(name, value);
-    } else {
-      headers.set(name, value);
-    }
-  }
+  setAll(headers, plan.answer, plan.answer.length);
   headers.append("server-timing", `edge;dur=${Date.now() - plan.startedMs}`);
 }
 
@@ -449,9 +447,7 @@ function unanswered(origin, plan) {
   const id = plan.answer.find((line) => line.startsWith("souk-request-id:")).slice(16);
   const step = policy.unanswered(kind, id);
   const response = answer(step.slice(step.indexOf("\n") + 1), plan.request.method, plan.startedMs);
-  for (const [name, value] of pairs(plan.answer)) {
-    response.headers.set(name, value);
-  }
+  setAll(response.headers, plan.answer, plan.answer.length);
   return response;
 }
 
@@ -473,6 +469,19 @@ function written(log, status, startedMs) {
 function report(code, cause) {
   if (cause !== undefined) {
     console.error(`edge.problem code=${code} cause=${JSON.stringify(cause)}`);
+  }
+}
+
+/** Sets what the first `end` lines name; what an answer varies by is added to what is there. */
+function setAll(headers, lines, end) {
+  for (let at = 0; at < end; at += 1) {
+    const line = lines[at];
+    const colon = line.indexOf(":");
+    if (colon === 4 && line.startsWith("vary")) {
+      headers.append("vary", line.slice(5));
+    } else if (colon > 0) {
+      headers.set(line.slice(0, colon), line.slice(colon + 1));
+    }
   }
 }
 
