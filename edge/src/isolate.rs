@@ -372,11 +372,11 @@ impl Isolate {
         let Some(plan) = self.pending.remove(&handle).and_then(|one| one.plan) else {
             return Step::broken();
         };
-        let problem = if is_too_large {
+        let problem = plan.refusal(if is_too_large {
             souk_policy::decide::body_too_large()
         } else {
             Problem::new(Code::BodyUnreadable, "The body broke off.")
-        };
+        });
         refused(&problem, plan.identity().request_id, &plan)
     }
 
@@ -568,7 +568,7 @@ impl Isolate {
         if breaker.may_try(now_ms) {
             return Ok(());
         }
-        Err(origin_left_alone(breaker.retry_after_s(now_ms)))
+        Err(plan.refusal(origin_left_alone(breaker.retry_after_s(now_ms))))
     }
 
     fn breaker(&mut self, is_canary: bool) -> &mut Breaker {

@@ -5,6 +5,7 @@ use crate::identity::REQUEST_ID_HEADER;
 use crate::operations;
 use crate::problem::Answer;
 use crate::route::RouteRecord;
+use souk_domain::RequestId;
 
 /// Seconds for which a browser remembers what a page may ask.
 const PREFLIGHT_S: u32 = 600;
@@ -26,6 +27,12 @@ pub(crate) const SECURITY_HEADERS: [(&str, &str); 4] = [
     ),
     ("x-content-type-options", "nosniff"),
 ];
+
+/// The headers of any answer to anybody.
+pub(crate) fn usual_headers(request_id: RequestId) -> impl Iterator<Item = (&'static str, String)> {
+    let security = SECURITY_HEADERS.map(|(name, value)| (name, value.to_owned()));
+    core::iter::once((REQUEST_ID_HEADER, request_id.to_string())).chain(security)
+}
 
 /// The headers of any answer to this request: caches must know that it depends on the page.
 pub(crate) fn cors_headers(
@@ -62,7 +69,7 @@ pub(crate) fn preflight(facts: &RequestFacts<'_>, record: &RouteRecord) -> Optio
         headers.push(("access-control-allow-headers", ALLOWED_HEADERS.to_owned()));
         headers.push(("access-control-max-age", PREFLIGHT_S.to_string()));
     }
-    headers.push((REQUEST_ID_HEADER, facts.request_id.to_string()));
+    headers.extend(usual_headers(facts.request_id));
     Some(Answer {
         status: 204,
         headers,

@@ -65,6 +65,14 @@ impl<'a> RequestFacts<'a> {
         let found = self.headers.iter().find(|(own, _)| *own == name);
         found.map(|(_, value)| *value)
     }
+
+    /// The value of a header that occurs once: one host joins two of a name by a comma and another takes
+    /// the first.
+    pub(crate) fn only_header(&self, name: &str) -> Option<&'a str> {
+        let mut found = self.headers.iter().filter(|(own, _)| *own == name);
+        let first = found.next().map(|(_, value)| *value);
+        first.filter(|_| found.next().is_none())
+    }
 }
 
 /// What to do with a well-formed request.
@@ -226,9 +234,10 @@ fn decide_for<'a>(
         }
         answer_headers = ruling.headers;
     }
-    check_idempotency_key(facts, operation)?;
-    check_dispatch(known, record, operation)?;
-    answer_headers.extend(browser::cors_headers(facts, record));
+    // Who was counted is told so, also where it is refused for something else.
+    check_idempotency_key(facts, operation)
+        .and_then(|()| check_dispatch(known, record, operation))
+        .map_err(|problem| problem.with_headers(answer_headers.clone()))?;
     let is_canary = is_canary(record, &caller);
     let identity = EdgeIdentity {
         tenant: record.tenant_id,
@@ -237,7 +246,9 @@ fn decide_for<'a>(
         region: record.region.clone(),
         request_id: facts.request_id,
     };
-    let mut plan = ForwardPlan::new(facts, record, identity, operation)?;
+    let mut plan = ForwardPlan::new(facts, record, identity, operation)
+        .map_err(|problem| problem.with_headers(answer_headers.clone()))?;
+    answer_headers.extend(browser::cors_headers(facts, record));
     plan.answered_with(answer_headers, is_canary, is_over_limit);
     Ok(Next::Forward(Box::new(plan)))
 }
@@ -438,16 +449,14 @@ fn health(facts: &RequestFacts<'_>) -> Result<Answer, Problem> {
     if !matches!(facts.method, "GET" | "HEAD") {
         return Err(operations::method_not_allowed(&["GET", "HEAD"]));
     }
+    let mut headers = vec![
+        ("content-type", "application/json".to_owned()),
+        ("cache-control", "no-store".to_owned()),
+    ];
+    headers.extend(browser::usual_headers(facts.request_id));
     Ok(Answer {
         status: 200,
-        headers: vec![
-            ("content-type", "application/json".to_owned()),
-            ("cache-control", "no-store".to_owned()),
-            (
-                crate::identity::REQUEST_ID_HEADER,
-                facts.request_id.to_string(),
-            ),
-        ],
+        headers,
         body: "{\"status\":\"ok\"}".to_owned(),
     })
 }

@@ -1,11 +1,10 @@
 //! A request on its way to the origin.
 
-use crate::browser::SECURITY_HEADERS;
+use crate::browser::usual_headers;
 use crate::decide::{BODY_BYTES_MAX, HEADERS_BYTES_MAX, RequestFacts, body_too_large};
 use crate::headers::stripped_names;
 use crate::identity::{
-    ANONYMOUS_PRINCIPAL, CONSISTENCY_HEADER, EdgeIdentity, FEATURES_HEADER, REQUEST_ID_HEADER,
-    SHARD_HEADER,
+    ANONYMOUS_PRINCIPAL, CONSISTENCY_HEADER, EdgeIdentity, FEATURES_HEADER, SHARD_HEADER,
 };
 use crate::operations::{Access, Operation};
 use crate::problem::{Code, Problem};
@@ -46,7 +45,7 @@ impl ForwardPlan {
         operation: &'static Operation,
     ) -> Result<Self, Problem> {
         let mut stripped = stripped_names(facts.headers);
-        let of_caller = facts.header(TRACEPARENT_HEADER);
+        let of_caller = facts.only_header(TRACEPARENT_HEADER);
         let has_state = facts.header(TRACESTATE_HEADER).is_some();
         if has_state && !is_continued(of_caller) {
             stripped.push(TRACESTATE_HEADER.to_owned());
@@ -102,10 +101,15 @@ impl ForwardPlan {
 
     /// The headers to set on the origin's answer; `vary` is added to what it says itself.
     pub fn answer_headers(&self) -> Vec<(&'static str, String)> {
-        let id = self.identity.request_id.to_string();
-        let security = SECURITY_HEADERS.map(|(name, value)| (name, value.to_owned()));
-        let all = [(REQUEST_ID_HEADER, id)].into_iter().chain(security);
-        all.chain(self.answer_headers.iter().cloned()).collect()
+        let usual = usual_headers(self.identity.request_id);
+        usual.chain(self.answer_headers.iter().cloned()).collect()
+    }
+
+    /// A problem that came up on its way: a page must be able to read this answer too, and who was counted
+    /// is told so.
+    #[must_use]
+    pub fn refusal(&self, problem: Problem) -> Problem {
+        problem.with_headers(self.answer_headers.clone())
     }
 
     /// Whether it goes to the canary origin, where there is one.
@@ -187,7 +191,7 @@ impl ForwardPlan {
         created_unix_s: i64,
     ) -> Result<Vec<(&'static str, String)>, Problem> {
         if body.len() > BODY_BYTES_MAX {
-            return Err(body_too_large());
+            return Err(self.refusal(body_too_large()));
         }
         let mut headers = self.identity.to_headers().to_vec();
         headers.extend(self.of_record.iter().cloned());
@@ -204,10 +208,8 @@ impl ForwardPlan {
             body,
         };
         let signed = sign(&parts, key, created_unix_s, TTL_S_MAX).map_err(|error| {
-            Problem::new(
-                Code::EdgeMisconfigured,
-                format!("The request could not be signed: {error}."),
-            )
+            let detail = format!("The request could not be signed: {error}.");
+            self.refusal(Problem::new(Code::EdgeMisconfigured, detail))
         })?;
         headers.push((CONTENT_DIGEST_HEADER, signed.content_digest));
         headers.push((SIGNATURE_INPUT_HEADER, signed.signature_input));

@@ -1,7 +1,6 @@
 //! What the edge says when it does not forward: problem documents (RFC 9457).
 
-use crate::browser::SECURITY_HEADERS;
-use crate::identity::REQUEST_ID_HEADER;
+use crate::browser::usual_headers;
 use serde::Serialize;
 use souk_domain::RequestId;
 use std::borrow::Cow;
@@ -272,9 +271,8 @@ impl Problem {
         let mut headers = vec![
             ("content-type", "application/problem+json".to_owned()),
             ("cache-control", "no-store".to_owned()),
-            (REQUEST_ID_HEADER, request_id.to_string()),
         ];
-        headers.extend(SECURITY_HEADERS.map(|(name, value)| (name, value.to_owned())));
+        headers.extend(usual_headers(request_id));
         headers.extend(self.headers.clone());
         Answer {
             status,
@@ -318,6 +316,7 @@ pub fn unanswered(is_late: bool) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::browser::SECURITY_HEADERS;
 
     /// The compiler knows how many there are; a list does not.
     #[test]

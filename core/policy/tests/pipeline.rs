@@ -144,7 +144,7 @@ fn a_dead_limiter_stops_no_read_and_no_authentication_is_skipped() {
     let mut host = host(&json!({ "limits": {
         "key": { "emission_interval_us": 1_000_000, "burst": 1 },
     }}));
-    host.limiter_is_dead = true;
+    host.limiter.is_dead = true;
     for _ in 0..10 {
         assert!(matches!(read(&mut host, NOW), Outcome::Forwarded(_)));
     }

@@ -101,7 +101,7 @@ fn check_origin(plan: &ForwardPlan, config: &Config, now_ms: u64) -> Result<(), 
         if breaker.may_try(now_ms) {
             Ok(())
         } else {
-            Err(origin_left_alone(breaker.retry_after_s(now_ms)))
+            Err(plan.refusal(origin_left_alone(breaker.retry_after_s(now_ms))))
         }
     })
 }
