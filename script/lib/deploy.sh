@@ -130,6 +130,28 @@ stand_in_artefacts() { # a plan wants to read the worker: what runs stands for w
     fi
 }
 
+data_lost() { # addresses of what holds data and would be deleted unnamed; what is replaced is deleted, too
+    python3 -IS - "$scratch/plan.json" "${SOUK_MAY_DELETE-}" <<'PYTHON'
+import json, sys
+
+HOLD_DATA = {
+    "aws_backup_vault", "aws_kms_key", "aws_rds_cluster", "aws_rds_global_cluster", "aws_s3_bucket",
+    "aws_secretsmanager_secret", "aws_sqs_queue", "cloudflare_worker", "cloudflare_workers_kv_namespace",
+}
+with open(sys.argv[1]) as file:
+    changes = json.load(file).get("resource_changes", [])
+deleted = [c["address"] for c in changes if c["type"] in HOLD_DATA and "delete" in c["change"]["actions"]]
+print("\n".join(address for address in deleted if address not in sys.argv[2].split()))
+PYTHON
+}
+
+confirm() { # on a terminal
+    [[ -t 0 && -t 2 ]] || return 0
+    local answer
+    read -rp "Apply this plan to $environment? Type its name: " answer || true
+    [[ $answer == "$environment" ]] || die "$environment was not named"
+}
+
 require_secrets() { # those that people fill
     local region name missing=0
     region=$(output 'o["active_region"]')

@@ -1,6 +1,7 @@
 """What script/deploy does, in which order, and what it says when something fails. Clouds, builds and waits are stand_in.py;
 `--plan` also runs by a real terraform, where its providers know schemas. Run by `script/terraform check`."""
 
+import contextlib
 import json
 import os
 import re
@@ -87,7 +88,7 @@ class Deploy(unittest.TestCase):
             "signed_in": True, "fails": "", "source": "first", "regions": ["eu-central-1", "eu-west-1"],
             "applied": None, "functions": functions, "deployments": {}, "taken_back": [], "migrated_by": [],
             "migration_fails": False, "directory": False, "database_wakes_in": 0, "journey": "None",
-            "edge": {"versions": [], "serves": {}}, "edge_broken": [], "hosts": ["shop.example.com", "*.example.com"],
+            "edge": {"versions": [], "serves": {}}, "edge_broken": [], "planned_changes": [], "hosts": ["shop.example.com", "*.example.com"],
             "secrets": {"edge-ring": {"keys": {"edge-a1": "k"}, "signs": "edge-a1"}, "db-owner": "p"},
         }
 
@@ -112,8 +113,8 @@ class Deploy(unittest.TestCase):
         shown = ["git", "log", "-1", "--format=%cd-%h", "--date=format:%Y%m%d", "--abbrev=12"]
         return subprocess.run(shown, cwd=self.repository, capture_output=True, text=True, check=True).stdout.strip()
 
-    def deploy(self, *arguments, without=(), **environment):
-        """What it said and how it ended; what it asked for is in self.asked."""
+    def deploy(self, *arguments, without=(), typed=None, **environment):
+        """What it said and how it ended; what it asked for is in self.asked. It has no terminal unless something is typed."""
         with open(f"{self.here}/world.json", "w") as file:
             json.dump(self.world, file)
         with open(f"{self.here}/asked", "w"):
@@ -125,9 +126,11 @@ class Deploy(unittest.TestCase):
             "STAND_IN_WORLD": self.here, "TMPDIR": self.here, "CLOUDFLARE_API_TOKEN": "t0ken",
             "SOUK_DIRECTORY_DATABASE_URL": "postgres://directory", **environment,
         }
-        ended = subprocess.run(
-            [f"{self.repository}/script/deploy", *arguments], env=variables, capture_output=True, text=True, stdin=subprocess.DEVNULL,
-        )
+        command = [f"{self.repository}/script/deploy", *arguments]
+        if typed is None:
+            ended = subprocess.run(command, env=variables, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        else:
+            ended = self.on_a_terminal(command, variables, typed)
         for tool in without:
             os.symlink("../stand_in", f"{self.here}/bin/{tool}")
         with open(f"{self.here}/asked") as file:
@@ -135,6 +138,19 @@ class Deploy(unittest.TestCase):
         with open(f"{self.here}/world.json") as file:
             self.world = json.load(file)
         return ended
+
+    def on_a_terminal(self, command, variables, typed):
+        person, terminal = os.openpty()
+        os.write(person, f"{typed}\n".encode())
+        with subprocess.Popen(command, env=variables, stdin=terminal, stdout=subprocess.DEVNULL, stderr=terminal) as running:
+            os.close(terminal)
+            said = b""
+            # A terminal that nobody holds any more is an error to who reads it.
+            with contextlib.suppress(OSError):
+                while more := os.read(person, 4096):
+                    said += more
+        os.close(person)
+        return subprocess.CompletedProcess(command, running.returncode, "", said.decode())
 
     def deployed(self, *arguments, **environment):
         ended = self.deploy(*arguments, **environment)
@@ -197,6 +213,7 @@ class Deploy(unittest.TestCase):
             ("^aws s3 sync .* /.*eu-west-1", untouched),
             ("^terraform .*console", untouched),
             ("^terraform .*plan", untouched),
+            ("^terraform .*show", untouched),
             ("^terraform .*apply", "traffic goes where it went"),
             ("^aws lambda get-alias", "functions may have moved"),
             ("^wrangler deployments status", at_half),
@@ -297,6 +314,36 @@ class Deploy(unittest.TestCase):
         self.world["fails"] = ""
         second = self.deployed("dev")
         self.assertEqual(self.serves(), ({second}, {second: 100}))
+
+    def test_what_holds_data_is_not_deleted_unless_it_is_named(self):
+        first = self.first_version()
+        second = self.next_version()
+        queue, bucket, key = 'module.q["eu-central-1"].aws_sqs_queue.this', "aws_s3_bucket.logs", "aws_kms_key.this"
+        self.world["planned_changes"] = [
+            {"address": address, "type": address.rsplit(".", 2)[-2], "change": {"actions": actions}}
+            for address, actions in [(queue, ["delete"]), (bucket, ["create", "delete"]), (key, ["update"])]
+        ]
+        for may in ("", queue, f"{bucket}s {queue}"):
+            with self.subTest(may):
+                ended = self.deploy("dev", SOUK_MAY_DELETE=may)
+                self.assertEqual(ended.returncode, 1)
+                self.assertNotIn("apply", self.steps())
+                self.assertEqual(self.serves(), ({first}, {first: 100}))
+                lost = [queue, bucket] if may == "" else [bucket]
+                self.assertIn("\n".join(["deletes what holds data:", *lost, "error: data would be lost"]), ended.stderr)
+                self.assertIn("nothing was changed", ended.stderr.splitlines()[-1])
+        ended = self.deploy("dev", "--plan")
+        self.assertEqual(ended.returncode, 0)
+        self.assertIn(bucket, ended.stderr)
+        self.assertEqual(self.deployed("dev", SOUK_MAY_DELETE=f"{bucket} {queue}"), second)
+
+    def test_on_a_terminal_it_asks_before_it_applies(self):
+        first = self.first_version()
+        second = self.next_version()
+        for typed, applied in [("", first), ("prod", first), ("yes", first), ("dev", second)]:
+            with self.subTest(typed):
+                self.assertEqual(self.deploy("dev", typed=typed).returncode, 0 if applied == second else 1)
+                self.assertEqual(self.world["applied"], applied)
 
     def test_what_is_missing_is_one_sentence(self):
         with open(f"{self.repository}/infra/changed", "w") as file:
