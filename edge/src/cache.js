@@ -46,8 +46,10 @@ export async function keep(key, response, context, nowMs) {
     tellKept(first, 0);
   }
   // Built once: an answer from here copies them as they are.
-  const own = new Headers([...response.headers].filter(([name]) => !OF_ONE_ANSWER.has(name)));
-  const entry = { body, status: 200, headers: own, atMs: nowMs, freshUntilMs: nowMs + seconds * 1_000 };
+  const own = [...response.headers].filter(([name]) => !OF_ONE_ANSWER.has(name));
+  const headers = new Headers(own);
+  const says = new Set(own.map(([name, value]) => `${name}:${value}`));
+  const entry = { body, status: 200, headers, says, atMs: nowMs, freshUntilMs: nowMs + seconds * 1_000 };
   entries.delete(key);
   entries.set(key, entry);
   tellKept(key, entry.freshUntilMs);
