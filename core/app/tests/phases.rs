@@ -437,3 +437,59 @@ async fn a_first_phase_in_the_transaction_of_the_claim_is_there_with_it_or_not_a
     assert_eq!(third.recovery_point(), Some("prepared"));
     assert_eq!(third.state::<Kept>().unwrap(), kept);
 }
+
+/// One whose lease has ended, but who lives, and gets to the record just before the one that takes over:
+/// what it does there is not undone.
+#[tokio::test]
+async fn who_finishes_or_goes_on_while_another_takes_over_is_not_overtaken() {
+    for finishes in [true, false] {
+        let world = World::begin(TestDatabase::create().await).await;
+        let begun = begin_attempt(world.tools(), &world.caller, &world.once, LEASE).await;
+        let Ok(Begin::GoOn(mut first)) = begun else {
+            panic!("{begun:?}")
+        };
+        world.lease_ends().await;
+        let held = world
+            .db
+            .hold("SELECT 1 FROM souk.idempotency_keys FOR UPDATE")
+            .await;
+        let tools = world.tools().clone();
+        let tx = tools.db.begin(world.tenant.id).await.unwrap();
+        let response = StoredResponse {
+            status: 201,
+            headers: BTreeMap::new(),
+            body: b"the first one's".to_vec(),
+        };
+        let goes_on = tokio::spawn(async move {
+            if finishes {
+                let answer = first.finish(&tools, tx, None, response).await.unwrap();
+                return Some(answer.response);
+            }
+            let kept = Kept {
+                operation_id: EventId::from_uuid(Uuid::now_v7()),
+            };
+            first.reach(tx, "prepared", &kept, None).await.unwrap();
+            None
+        });
+        world.db.until_waiting_for_locks(1).await;
+        let (tools, caller, once) = (
+            world.tools().clone(),
+            world.caller.clone(),
+            world.once.clone(),
+        );
+        let takes_over =
+            tokio::spawn(async move { open_attempt(&tools, &caller, &once, LEASE).await });
+        world.db.until_waiting_for_locks(2).await;
+        held.rollback().await;
+
+        let answered = goes_on.await.unwrap();
+        match (takes_over.await.unwrap(), answered) {
+            (Ok(Opening::Replay(answer)), Some(response)) => assert_eq!(answer.response, response),
+            (Err(AppError::KeyInFlight { .. }), None) => {}
+            other => panic!("{other:?}"),
+        }
+        let known = look_up_key(world.tools(), &world.caller, &world.once.key).await;
+        let point = if finishes { "finished" } else { "prepared" };
+        assert_eq!(known.unwrap().recovery_point, point);
+    }
+}
